@@ -1,0 +1,130 @@
+/*
+ * The container engine, spoken to over its HTTP API on the event loop. One `struct engine` per
+ * engine and loop; every function is called on the loop's thread, every callback fires there,
+ * exactly once, and never before the starting call returned. An engine that cannot be reached is
+ * ERR_UNREACHABLE with the address and what to do; an engine's own error is ERR_ENGINE (404:
+ * ERR_NOT_FOUND) with its message, escaped.
+ */
+#pragma once
+
+#include "common/base/err.h"
+#include "common/chunk/digest.h"
+
+#include <uv.h>
+
+struct engine;
+
+/* `host` as in -H: "unix:///path" (tcp comes later: other schemes are ERR_USAGE). NULL:
+ * DOCKER_HOST, else unix:///var/run/docker.sock. Connects to nothing yet. */
+int engine_open(uv_loop_t *loop, const char *host, struct engine **ret, struct err *err) MUST_CHECK;
+
+/* Cancels what is under way (its callbacks fire with ERR_INTERRUPTED), closes all handles, then
+ * calls `done` (may be NULL) and frees. */
+void engine_close(struct engine *e, void (*done)(void *ctx), void *ctx);
+
+/* For messages: "unix:///var/run/docker.sock". */
+const char *engine_host(const struct engine *e);
+
+/* --- facts --- */
+
+struct engine_info {
+	char version[64];     /* "20.10.24" */
+	char api_version[16]; /* "1.41" */
+	char driver[32];      /* "overlay2" */
+	char data_root[256];
+	char os_arch[64];
+};
+typedef void engine_info_fn(void *ctx, const struct engine_info *info, const struct err *err);
+void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx);
+
+/* --- images --- */
+
+struct engine_image {
+	struct digest id;
+	struct digest *diff_ids;
+	size_t n_diff_ids;
+	char **tags; /* RepoTags */
+	size_t n_tags;
+	uint64_t size;
+};
+/* `image` is valid during the call; err is NULL on success. */
+typedef void engine_image_fn(void *ctx, const struct engine_image *image, const struct err *err);
+
+/* `name` is anything the user may type: name[:tag], ID, short ID; percent-encoded here. */
+void engine_inspect_image(struct engine *e, const char *name, engine_image_fn *fn, void *ctx);
+
+/* Every image, intermediate ones too, one callback each and then one with image NULL and err NULL.
+ * Inspect results are cached by image ID. */
+void engine_list_images(struct engine *e, engine_image_fn *fn, void *ctx);
+
+/* err NULL on success. */
+typedef void engine_done_fn(void *ctx, const struct err *err);
+
+void engine_tag_image(
+	struct engine *e, const struct digest *id, const char *tag, engine_done_fn *fn, void *ctx);
+
+/* DELETE with noprune=1, without force. A missing image is ERR_NOT_FOUND. */
+void engine_remove_image(struct engine *e, const struct digest *id, engine_done_fn *fn, void *ctx);
+
+/* Is there a container (running or not) made from this image? */
+typedef void engine_bool_fn(void *ctx, bool yes, const struct err *err);
+void engine_image_in_use(struct engine *e, const struct digest *id, engine_bool_fn *fn, void *ctx);
+
+/* --- save: an image out of the engine --- */
+
+#define SAVE_LAYER_UNKNOWN SIZE_MAX
+
+/* Called on the save's own thread, one at a time. Functions that return int stop the save with -1;
+ * they may wait, and the engine's socket is then read no further. */
+struct engine_save_sink {
+	/* Is this layer to be read? Layers that are not wanted are passed over without hashing. */
+	bool (*wants)(void *ctx, const struct digest *diff_id);
+	/* A layer's raw tar begins. `diff_id` is NULL when the archive does not tell which layer it
+	 * is. */
+	int (*layer)(void *ctx, const struct digest *diff_id, uint64_t size, struct err *err);
+	int (*bytes)(void *ctx, const void *bytes, size_t n, struct err *err);
+	int (*layer_end)(void *ctx, struct err *err);
+	/* The image's config, whole: its SHA-256 is the image ID (checked). */
+	int (*config)(void *ctx, const void *bytes, size_t n, struct err *err);
+	/* One line for people, e.g. that layers cannot be told apart and all are read. */
+	void (*note)(void *ctx, const char *text);
+};
+
+struct engine_save;
+
+/* Starts GET /images/{id}/get and a thread that reads the archive. `image` is copied. `fn` fires on
+ * the loop's thread when the archive was read to its end or something failed. The layers that were
+ * wanted and not found, or a missing config, are ERR_ENGINE. */
+int engine_save_start(struct engine *e, const struct engine_image *image,
+	const struct engine_save_sink *sink, void *ctx, engine_done_fn *fn,
+	struct engine_save **ret, struct err *err) MUST_CHECK;
+
+/* Stops early; `fn` fires with ERR_INTERRUPTED. The sink's functions that wait must be woken by the
+ * caller. */
+void engine_save_cancel(struct engine_save *s);
+
+/* The image's config without `save`: reads <data root>/image/<driver>/imagedb/content/sha256/<id>
+ * when this process may and the bytes hash to the ID. False when not (no error: save has it too).
+ * Blocking, quick. */
+bool engine_read_config(
+	const struct engine_info *info, const struct digest *image, uint8_t **ret, size_t *ret_len);
+
+/* --- load: an image into the engine --- */
+
+struct engine_load;
+
+/* Starts POST /images/load with a body of unknown length. `room` fires on the loop's thread when
+ * engine_load_write may take more after it took less than it was given. `fn` fires once at the end:
+ * success only if the reply's lines hold no error. */
+int engine_load_start(struct engine *e, void (*room)(void *ctx), engine_done_fn *fn, void *ctx,
+	struct engine_load **ret, struct err *err) MUST_CHECK;
+
+/* Takes up to n bytes of the archive; returns how many (0: wait for `room`). */
+size_t engine_load_write(struct engine_load *l, const void *bytes, size_t n);
+
+/* The archive is whole: ends the body. */
+void engine_load_end(struct engine_load *l);
+
+/* Breaks the connection so that the engine drops what it got; `fn` fires with ERR_INTERRUPTED (or
+ * with the engine's own error when that came first). */
+void engine_load_abort(struct engine_load *l);

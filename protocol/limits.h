@@ -1,0 +1,30 @@
+/* Every size that a peer can choose. protocol/README.md section 9 lists them. */
+#pragma once
+
+#include "common/chunk/limits.h"
+
+#define RECORD_PLAIN_MAX 262144u /* bytes of plaintext in a record, type byte not counted */
+#define RECORD_TAG_LEN 16u
+#define RECORD_REKEY_EVERY 65536u /* records under one key */
+
+#define CONTROL_MESSAGE_MAX (64u << 10)
+#define SEGMENT_MESSAGE_MAX (SEGMENT_RECORD_MAX + 16u)
+
+#define OFFER_LAYERS_MAX 127u /* the engines' own limit is 125 */
+#define OFFER_TAGS_MAX 64u
+#define TAG_LEN_MAX 384u /* registry/path:tag */
+#define IMAGE_CONFIG_MAX (1u << 20)
+#define FAIL_TEXT_MAX 1000u
+#define KEY_NAME_MAX 62u
+
+#define ASK_RECIPES_MAX 512u /* names in one ASK_RECIPES */
+#define ASK_CHUNKS_MAX 4096u /* names in one ASK_CHUNKS */
+#define ASK_CHUNKS_FULL_MAX 1024u
+#define ASK_OPEN_MAX 256u /* questions of one session that are not answered yet */
+
+#define IN_FLIGHT_MAX (32u << 20) /* record bytes of a session that are sent and not acknowledged  \
+				   */
+#define BLOBS_OPEN_MAX 256u	  /* blobs begun and not done in one session */
+
+#define LANES_MAX 16u
+#define SESSIONS_PER_KEY_MAX 4u

@@ -1,0 +1,86 @@
+#include "protocol/message.h"
+
+#include "protocol/limits.h"
+
+#include <string.h>
+
+#define MESSAGE(number, NAME, name, fields)                                                        \
+	static void put_##name(struct buf *to, const struct msg_##name *m)                         \
+	{                                                                                          \
+		fields                                                                             \
+	}
+#define F(type, field) wire_put_##type(to, &m->field);
+#include "protocol/message.def"
+#undef F
+#undef MESSAGE
+
+#define MESSAGE(number, NAME, name, fields)                                                        \
+	static void get_##name(struct cursor *c, struct msg_##name *ret)                           \
+	{                                                                                          \
+		fields                                                                             \
+	}
+#define F(type, field) wire_get_##type(c, &ret->field);
+#include "protocol/message.def"
+#undef F
+#undef MESSAGE
+
+const char *message_name(unsigned type)
+{
+	switch (type) {
+#define MESSAGE(number, NAME, name, fields)                                                        \
+	case number:                                                                               \
+		return #NAME;
+#define F(type, field)
+#include "protocol/message.def"
+#undef F
+#undef MESSAGE
+	default:
+		return "?";
+	}
+}
+
+void message_put(struct buf *to, const struct message *m)
+{
+	switch (m->type) {
+#define MESSAGE(number, NAME, name, fields)                                                        \
+	case MSG_##NAME:                                                                           \
+		put_##name(to, &m->name);                                                          \
+		break;
+#define F(type, field)
+#include "protocol/message.def"
+#undef F
+#undef MESSAGE
+	}
+}
+
+size_t message_max(unsigned type)
+{
+	return type == MSG_SEGMENT ? SEGMENT_MESSAGE_MAX : CONTROL_MESSAGE_MAX;
+}
+
+int message_parse(unsigned type, const void *body, size_t n, struct message *ret, struct err *err)
+{
+	struct cursor c = cursor_over(body, n);
+
+	if (n > message_max(type))
+		return err_set(err, ERR_PROTOCOL, "message %s of %zu bytes is too long",
+			message_name(type), n);
+	memset(ret, 0, sizeof(*ret));
+	switch (type) {
+#define MESSAGE(number, NAME, name, fields)                                                        \
+	case number:                                                                               \
+		ret->type = MSG_##NAME;                                                            \
+		get_##name(&c, &ret->name);                                                        \
+		break;
+#define F(type, field)
+#include "protocol/message.def"
+#undef F
+#undef MESSAGE
+	default:
+		return err_set(err, ERR_PROTOCOL, "message of unknown type %u", type);
+	}
+	if (!cursor_end(&c))
+		return err_set(err, ERR_PROTOCOL, "message %s of %zu bytes does not fit its fields",
+			message_name(type), n);
+	return 0;
+}
