@@ -17,14 +17,17 @@
 #define FAIL_TEXT_MAX 1000u
 #define KEY_NAME_MAX 62u
 
-#define ASK_RECIPES_MAX 512u /* names in one ASK_RECIPES */
-#define ASK_CHUNKS_MAX 4096u /* names in one ASK_CHUNKS */
-#define ASK_CHUNKS_FULL_MAX 1024u
-#define ASK_OPEN_MAX 256u /* questions of one session that are not answered yet */
+#define ASK_RECIPES_MAX 512u	      /* names in one ASK_RECIPES */
+#define ASK_CHUNKS_MAX RECIPE_OPS_MAX /* names in one ASK_CHUNKS */
+#define ASK_CHUNKS_FULL_MAX RECIPE_OPS_MAX
+#define ASK_OPEN_MAX 1024u /** questions of one session that are not answered yet */
 
-#define IN_FLIGHT_MAX (32u << 20) /* record bytes of a session that are sent and not acknowledged  \
-				   */
-#define BLOBS_OPEN_MAX 256u	  /* blobs begun and not done in one session */
+#define IN_FLIGHT_MAX                                                                              \
+	(32u << 20) /* record bytes of a session that are sent and not acknowledged                \
+		     */
+#define RECIPES_MAX ((size_t)LIST_NAMES_MAX * (BLOB_LISTS_MAX / 2)) /* of one stream of a blob */
+#define JOB_BLOBS_MAX 256u					    /* blobs begun in one job */
+#define BLOBS_OPEN_MAX 256u /* blobs begun and not done in one session */
 
 #define LANES_MAX 16u
 #define SESSIONS_PER_KEY_MAX 4u

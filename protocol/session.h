@@ -6,9 +6,11 @@
  *
  * Errors: any failure is final. session_feed, session_next and session_send return -1 with the
  * reason; afterwards session_peek may still hold bytes (never an alert: see README.md section 3.4).
+ * The one exception is ERR_LIMIT of session_send: nothing was sent, the session goes on.
  */
 #pragma once
 
+#include "protocol/limits.h"
 #include "protocol/message.h"
 
 #define KEY_LEN 32
@@ -63,15 +65,19 @@ int session_feed(struct session *s, const void *bytes, size_t n, size_t *ret_tak
 	struct err *err) MUST_CHECK;
 
 /* The next whole message, in order; *ret_some false when there is none yet. What the message points
- * to is valid until the next session_next or session_feed. FIN, PING and PONG are handled inside
+ * to is valid until the next session_next or session_feed. GOODBYE, PING and PONG are handled inside
  * and not shown. */
 int session_next(
 	struct session *s, struct message *ret, bool *ret_some, struct err *err) MUST_CHECK;
 
 /* True when messages may be sent: for the initiator after the handshake (records can already ride
  * behind message 3, but only WELCOME proves the responder: see session_established), for the
- * responder after message 3. */
+ * responder after message 3. The responder's first message is WELCOME, PAIR_OK or FAIL. */
 bool session_ready(const struct session *s);
+
+/* True when the peer has proved itself: for the initiator once the responder's first message was
+ * taken out, for the responder as soon as session_ready. */
+bool session_established(const struct session *s);
 
 /* Responder: the peer that the handshake proved. Valid once session_ready. */
 const struct session_peer *session_peer(const struct session *s);
@@ -95,15 +101,21 @@ size_t session_room(const struct session *s);
 size_t session_peek(const struct session *s, const uint8_t **ret);
 void session_sent(struct session *s, size_t n);
 
+/* False while two records wait to be taken out with session_next. */
 bool session_wants_input(const struct session *s);
 
-/* Says goodbye: FIN goes out behind everything sent before; nothing can be sent after it. */
+/* The owner stops (starts again) reading from the peer: its silence is not held against it. */
+void session_hold(struct session *s, bool held);
+
+/* Says goodbye: GOODBYE goes out behind everything sent before; nothing can be sent after it. */
 int session_finish(struct session *s, struct err *err) MUST_CHECK;
 
-/* The peer closed its side. An error (ERR_UNREACHABLE) unless its FIN was seen. */
+/* The peer closed or reset the connection; to be called when session_next has given all it has. An
+ * error unless its GOODBYE was seen: ERR_REFUSED where that is how a responder says no to the
+ * handshake, else ERR_UNREACHABLE. */
 int session_eof(struct session *s, struct err *err) MUST_CHECK;
 
-/* True when the peer's FIN was seen. */
+/* True when the peer's GOODBYE was seen. */
 bool session_peer_finished(const struct session *s);
 
 /* The absolute time (as now_ms) at which session_tick must be called; UINT64_MAX: none. Handshake

@@ -11,6 +11,9 @@ void cleanup_free(void *pointer_to_pointer)
 }
 
 static void put_text(struct err *err, enum err_code code, const char *fmt, va_list ap)
+	PRINTF_LIKE(3, 0);
+
+static void put_text(struct err *err, enum err_code code, const char *fmt, va_list ap)
 {
 	err->code = code;
 	vsnprintf(err->text, sizeof(err->text), fmt, ap);

@@ -24,6 +24,9 @@ int file_make_dir(const char *path, mode_t mode, struct err *err) MUST_CHECK;
 /* fsync of a directory, so that names made in it last. */
 int file_sync_dir(const char *path, struct err *err) MUST_CHECK;
 
+/* fsync of the directory that holds the path's last name. */
+int file_sync_parent(const char *path, struct err *err) MUST_CHECK;
+
 /* Writes all of it at the offset, whatever short writes the system makes. */
 int file_write_at(int fd, const void *bytes, size_t n, uint64_t offset, struct err *err) MUST_CHECK;
 
@@ -36,6 +39,10 @@ int file_lock(const char *path, int *ret, struct err *err) MUST_CHECK;
 
 /* Refuses (ERR_REFUSED) a secret file that group or others may read or that another user owns. */
 int file_check_private(const char *path, struct err *err) MUST_CHECK;
+
+/* As file_check_private, of a file that was looked at already; `path` is for the message. */
+struct stat;
+int file_private_stat(const char *path, const struct stat *st, struct err *err) MUST_CHECK;
 
 /* "a/b" as a new string, NULL when out of memory. Caller frees. */
 char *file_join(const char *dir, const char *name);

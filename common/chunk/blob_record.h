@@ -1,7 +1,7 @@
 /*
  * The record of a whole blob (CHUNK_BLOB) and the lists of recipe chunk names it points to
  * (CHUNK_LIST). Both streams' recipe chunks in order, LIST_NAMES_MAX names a list. Format:
- * common/store/README.md.
+ * common/chunk/README.md.
  */
 #pragma once
 

@@ -1,5 +1,5 @@
 /* Content-defined cuts (FastCDC with normalised chunking, 4/16/64 KiB). The gear table is part of
- * the format: common/store/README.md. Any thread. */
+ * the format: common/chunk/README.md. Any thread. */
 #pragma once
 
 #include "common/base/base.h"

@@ -1,4 +1,4 @@
-/* What a chunk holds. Numbers are in segments, on the wire and on disk: see common/store/README.md.
+/* What a chunk holds. Numbers are in segments, on the wire and on disk: see common/chunk/README.md.
  */
 #pragma once
 

@@ -1,4 +1,4 @@
-/* Sizes of the chunk formats. They are part of the formats: see common/store/README.md. */
+/* Sizes of the chunk formats. They are part of the formats: see common/chunk/README.md. */
 #pragma once
 
 #define CHUNK_MIN 4096u /* FastCDC never cuts earlier, except at a file's end */
@@ -8,7 +8,8 @@
 
 #define RECIPE_OPS_MIN 32u  /* a recipe chunk is cut by content after this many operations... */
 #define RECIPE_OPS_MAX 512u /* ...and always after this many, */
-#define RECIPE_SPAN_MAX (4u << 20) /* or when it covers this many bytes of its stream */
+#define RECIPE_SPAN_MAX (4u << 20)     /* or when it covers this many bytes of its stream */
+#define RECIPE_SKELETON_MAX (1u << 20) /* bytes that one skeleton operation takes */
 #define RECIPE_CHUNK_MAX                                                                           \
 	(64u << 10) /* encoded bytes of one recipe chunk; no encoder gets near it */
 

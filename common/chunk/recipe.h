@@ -2,7 +2,7 @@
  * Recipe operations, encoded and decoded. A blob has two streams: the main stream, whose recipe
  * rebuilds the blob, and the skeleton stream, whose bytes the main recipe takes in order by
  * `skeleton n`. Each stream is described by a sequence of recipe chunks. The skeleton stream's
- * recipe has no skeleton operations. Format: common/store/README.md, "Recipes".
+ * recipe has no skeleton operations. Format: common/chunk/README.md, "Recipes".
  */
 #pragma once
 

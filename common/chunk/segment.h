@@ -1,7 +1,7 @@
 /*
  * Segments: up to 1 MiB of chunks in one zstd frame, with the list of chunks, a hash of the stored
  * bytes and a checksum of the head. The record built here is what a SEGMENT message carries and
- * what lands in a pack, byte for byte. Format: common/store/README.md, "Segments". Contexts are not
+ * what lands in a pack, byte for byte. Format: common/chunk/README.md, "Segments". Contexts are not
  * thread safe; use one a thread.
  */
 #pragma once
@@ -59,8 +59,9 @@ bool segment_builder_empty(const struct segment_builder *b);
 int segment_builder_add(struct segment_builder *b, const struct digest *name, enum chunk_kind kind,
 	const void *bytes, size_t len, struct err *err) MUST_CHECK;
 
-/* Appends the finished record to `to` and empties the builder. `level` is zstd's (0: do not
- * compress); bytes that do not shrink are stored as they are. */
+/* Appends the finished record to `to` and empties the builder, which must not be empty. `level` is
+ * zstd's (0: do not compress); bytes that do not shrink are stored as they are. `to` must have room
+ * for the record as if it did not shrink; ERR_NOMEM when it has not. */
 int segment_builder_seal(
 	struct segment_builder *b, int level, struct buf *to, struct err *err) MUST_CHECK;
 

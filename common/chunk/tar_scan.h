@@ -2,7 +2,9 @@
  * Follows a tar as it streams by and says which bytes are file contents. Only a hint: it never
  * fails, and what it does not understand it calls contents (one run, without borders). Knows ustar
  * sizes (octal and base-256), PAX size records ('x'), GNU long names ('L', 'K') and sparse ('S')
- * headers.
+ * headers. From the block after one that is neither a header nor zeros, everything is contents
+ * without an end; so of a blob that is no tar at all the first 512 bytes count as skeleton. The
+ * parts do not depend on how the bytes are fed.
  */
 #pragma once
 

@@ -44,7 +44,9 @@ int store_has_tree(struct store *s, enum recipe_stream stream, const struct dige
 
 /* Appends a record (checked by the caller: segment_open with verify_chunks) to the current pack.
  * Its chunks are found at once, but are durable only after store_sync. Names that are known already
- * keep their old place. */
+ * keep their old place; a record without a new name is not written. Blob records and manifests are
+ * refused (ERR_PROTOCOL): those the store makes itself. ERR_FULL leaves the store usable; after a
+ * failed sync everything is refused (ERR_IO) until the store is opened again. */
 int store_put(struct store *s, const struct segment *seg, const uint8_t *record,
 	struct err *err) MUST_CHECK;
 
@@ -67,8 +69,8 @@ int store_sync(struct store *s, struct err *err) MUST_CHECK;
 
 /* --- blobs and manifests --- */
 
-/* The complete, verified blob's record; *ret_found false when there is none. Caller
- * blob_record_done. */
+/* The complete, verified blob's record; *ret_found false when there is none, or when damage has
+ * taken parts of it. Caller blob_record_done. */
 int store_blob_find(struct store *s, const struct digest *digest, struct blob_record *ret,
 	bool *ret_found, struct err *err) MUST_CHECK;
 
@@ -77,8 +79,12 @@ int store_blob_find(struct store *s, const struct digest *digest, struct blob_re
 int store_blob_put(struct store *s, const struct digest *digest, uint64_t size,
 	const struct digest *names[2], const size_t n_names[2], struct err *err) MUST_CHECK;
 
-/* Adds a manifest (JSON text, at most 256 KiB) to the catalogue under kind ("image", …) and name.
- */
+/* Adds a manifest (the text of a JSON object, else ERR_PROTOCOL) to the catalogue under kind
+ * ("image", …) and name, with the time of now. What is longer is ERR_LIMIT. Durable after the next
+ * store_sync. */
+#define STORE_MANIFEST_MAX (256u << 10)
+#define STORE_MANIFEST_KIND_MAX 32u
+#define STORE_MANIFEST_NAME_MAX 1024u
 int store_manifest_put(struct store *s, const char *kind, const char *name, const char *json,
 	struct err *err) MUST_CHECK;
 
@@ -86,6 +92,7 @@ struct store_stats {
 	uint64_t chunks, blobs, manifests, packs;
 	uint64_t raw_bytes;    /* of all chunks */
 	uint64_t stored_bytes; /* of all packs */
+	uint64_t damaged;      /* stretches of packs that were passed over as unreadable */
 };
 int store_stats(struct store *s, struct store_stats *ret, struct err *err) MUST_CHECK;
 

@@ -1,0 +1,216 @@
+#include "common/chunk/batch_maker.h"
+
+#include "common/chunk/fastcdc.h"
+#include "common/chunk/kind.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DATA_MAX (RECIPE_SPAN_MAX + CHUNK_MAX)
+#define SLOTS 1024u /* power of two, at least twice RECIPE_OPS_MAX */
+
+/* A recipe chunk is cut after a chunk whose name has these bits of its last byte zero. */
+#define CUT_BITS 0x7f
+
+struct batch_maker {
+	enum recipe_stream stream;
+	splitter_batch_fn *fn;
+	void *ctx;
+	struct hasher *hasher;
+
+	struct fastcdc cdc;
+	size_t open_len;   /* bytes of the chunk in the making, after data_len in `data` */
+	uint64_t skeleton; /* skeleton bytes that no operation takes yet */
+
+	/* The batch in the making. */
+	struct buf recipe;
+	size_t n_ops, n_chunks, data_len;
+	uint64_t span;
+	uint16_t slots[SLOTS]; /* by name: index into chunks plus one, or zero */
+	struct batch_chunk chunks[RECIPE_OPS_MAX];
+	uint8_t data[DATA_MAX];
+};
+
+void batch_free(struct batch *b)
+{
+	free(b);
+}
+
+size_t batch_weight(const struct batch *b)
+{
+	return sizeof(*b) + b->n_chunks * sizeof(*b->chunks) + b->recipe_len + b->data_len;
+}
+
+struct batch_maker *batch_maker_new(enum recipe_stream stream, splitter_batch_fn *fn, void *ctx)
+{
+	/* Not calloc: pages of `data` that are never used shall cost nothing. */
+	struct batch_maker *m = malloc(sizeof(*m));
+
+	static_assert(SLOTS >= 2 * RECIPE_OPS_MAX && (SLOTS & (SLOTS - 1)) == 0, "hash table");
+	if (!m)
+		return NULL;
+	memset(m, 0, offsetof(struct batch_maker, chunks));
+	m->stream = stream;
+	m->fn = fn;
+	m->ctx = ctx;
+	buf_init(&m->recipe, RECIPE_CHUNK_MAX);
+	m->hasher = hasher_new();
+	if (!m->hasher) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+void batch_maker_free(struct batch_maker *m)
+{
+	if (!m)
+		return;
+	hasher_free(m->hasher);
+	buf_done(&m->recipe);
+	free(m);
+}
+
+/* The batch with its arrays behind it in one block; NULL when out of memory. */
+static struct batch *copy_out(const struct batch_maker *m)
+{
+	size_t chunks_len = m->n_chunks * sizeof(m->chunks[0]);
+	size_t recipe_len = buf_len(&m->recipe);
+	struct batch *b = malloc(sizeof(*b) + chunks_len + recipe_len + m->data_len);
+
+	static_assert(sizeof(*b) % _Alignof(struct batch_chunk) == 0, "the chunks follow it");
+	if (!b)
+		return NULL;
+	b->stream = m->stream;
+	b->chunks = (struct batch_chunk *)(b + 1);
+	b->recipe = (uint8_t *)(b->chunks + m->n_chunks);
+	b->data = b->recipe + recipe_len;
+	b->n_chunks = m->n_chunks;
+	b->recipe_len = recipe_len;
+	b->data_len = m->data_len;
+	b->span = m->span;
+	memcpy(b->chunks, m->chunks, chunks_len);
+	memcpy(b->recipe, buf_bytes(&m->recipe), recipe_len);
+	memcpy(b->data, m->data, m->data_len);
+	b->name = digest_of(b->recipe, recipe_len);
+	return b;
+}
+
+static int give_out(struct batch_maker *m, struct err *err)
+{
+	struct batch *b;
+
+	if (m->n_ops == 0)
+		return 0;
+	b = buf_ok(&m->recipe) ? copy_out(m) : NULL;
+	if (!b)
+		return err_nomem(err);
+	buf_clear(&m->recipe);
+	memset(m->slots, 0, sizeof(m->slots));
+	m->n_ops = m->n_chunks = m->data_len = 0;
+	m->span = 0;
+	return m->fn(m->ctx, b, err);
+}
+
+static int add_op(struct batch_maker *m, const struct recipe_op *op, struct err *err)
+{
+	bool cut = op->kind == OP_CHUNK && m->n_ops + 1 >= RECIPE_OPS_MIN &&
+		   (op->name.bytes[DIGEST_LEN - 1] & CUT_BITS) == 0;
+
+	recipe_put(&m->recipe, op);
+	m->n_ops++;
+	m->span += op->len;
+	if (cut || m->n_ops == RECIPE_OPS_MAX || m->span >= RECIPE_SPAN_MAX)
+		return give_out(m, err);
+	return 0;
+}
+
+/* The place of a name in the table: that of its index, or a free one. */
+static uint16_t *find_slot(struct batch_maker *m, const struct digest *name)
+{
+	size_t i = (size_t)name->bytes[0] << 8 | name->bytes[1];
+
+	for (;; i++) {
+		uint16_t *slot = &m->slots[i & (SLOTS - 1)];
+
+		if (*slot == 0 || digest_equal(&m->chunks[*slot - 1].name, name))
+			return slot;
+	}
+}
+
+/* The open bytes are a chunk: keeps them if the batch does not have them yet. */
+static int end_chunk(struct batch_maker *m, struct err *err)
+{
+	struct recipe_op op = { .kind = OP_CHUNK, .len = m->open_len };
+	uint16_t *slot;
+
+	hasher_update(m->hasher, m->data + m->data_len, m->open_len);
+	op.name = hasher_end(m->hasher);
+	slot = find_slot(m, &op.name);
+	if (*slot == 0) {
+		m->chunks[m->n_chunks] = (struct batch_chunk){
+			.name = op.name,
+			.offset = (uint32_t)m->data_len,
+			.len = (uint32_t)m->open_len,
+			.kind = m->stream == STREAM_MAIN ? CHUNK_DATA : CHUNK_SKELETON,
+		};
+		*slot = (uint16_t)++m->n_chunks;
+		m->data_len += m->open_len;
+	}
+	m->open_len = 0;
+	m->cdc = (struct fastcdc){ 0 };
+	return add_op(m, &op, err);
+}
+
+static int end_skeleton(struct batch_maker *m, struct err *err)
+{
+	struct recipe_op op = { .kind = OP_SKELETON, .len = m->skeleton };
+
+	if (m->skeleton == 0)
+		return 0;
+	m->skeleton = 0;
+	return add_op(m, &op, err);
+}
+
+int batch_maker_bytes(
+	struct batch_maker *m, const uint8_t *bytes, size_t n, bool ends, struct err *err)
+{
+	if (end_skeleton(m, err) != 0)
+		return -1;
+	while (n > 0) {
+		bool cut;
+		size_t k = fastcdc_next(&m->cdc, bytes, n, &cut);
+
+		memcpy(m->data + m->data_len + m->open_len, bytes, k);
+		m->open_len += k;
+		bytes += k;
+		n -= k;
+		if ((cut || (ends && n == 0)) && end_chunk(m, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int batch_maker_skeleton(struct batch_maker *m, size_t n, struct err *err)
+{
+	assert(m->open_len == 0);
+	while (n > 0) {
+		size_t k = min_size(n, RECIPE_SKELETON_MAX - (size_t)m->skeleton);
+
+		m->skeleton += k;
+		n -= k;
+		if (m->skeleton == RECIPE_SKELETON_MAX && end_skeleton(m, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+int batch_maker_end(struct batch_maker *m, struct err *err)
+{
+	if (end_skeleton(m, err) != 0)
+		return -1;
+	if (m->open_len > 0 && end_chunk(m, err) != 0)
+		return -1;
+	return give_out(m, err);
+}

@@ -1,0 +1,210 @@
+#include "common/chunk/tar_scan.h"
+
+#include "common/chunk/limits.h"
+#include "common/chunk/tar_pax.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define BLOCK 512u
+
+/* Fields of a header block. */
+#define SIZE_AT 124
+#define SIZE_LEN 12
+#define SUM_AT 148
+#define SUM_LEN 8
+#define TYPE_AT 156
+#define SPARSE_MORE_AT 482    /* GNU 'S': an extension block follows */
+#define EXTENSION_MORE_AT 504 /* in an extension block: one more follows */
+
+enum place {
+	IN_HEADER,    /* gathering a header block */
+	IN_EXTENSION, /* gathering a block of a sparse file's map */
+	IN_BODY,      /* of 'x', 'g', 'L', 'K' */
+	IN_SMALL,     /* contents that stay in the skeleton */
+	IN_FILE,
+	IN_PADDING,
+	IN_OPAQUE, /* not understood; to the end */
+};
+
+struct tar_scan {
+	enum place place;
+	uint8_t block[BLOCK];
+	size_t have;	  /* bytes in block */
+	uint64_t left;	  /* bytes until the place ends; not of a block */
+	uint32_t padding; /* after the body or the contents */
+	bool is_pax;	  /* the body is that of an 'x' */
+	struct tar_pax pax;
+	bool has_size; /* an 'x' gave the next file's size */
+	uint64_t size;
+};
+
+struct tar_scan *tar_scan_new(void)
+{
+	return calloc(1, sizeof(struct tar_scan));
+}
+
+void tar_scan_free(struct tar_scan *t)
+{
+	free(t);
+}
+
+/* An octal number between blanks and NULs. */
+static bool parse_octal(const uint8_t *field, size_t n, uint64_t *ret)
+{
+	size_t i = 0;
+	uint64_t v = 0;
+
+	while (i < n && field[i] == ' ')
+		i++;
+	for (; i < n && field[i] >= '0' && field[i] <= '7'; i++)
+		v = v << 3 | (uint64_t)(field[i] - '0');
+	for (; i < n; i++)
+		if (field[i] != ' ' && field[i] != '\0')
+			return false;
+	*ret = v;
+	return true;
+}
+
+/* Octal, or base-256 when the first bit is set; negative and beyond 63 bits is false. */
+static bool parse_size(const uint8_t *field, uint64_t *ret)
+{
+	uint64_t v = field[0] & 0x7f;
+
+	if (!(field[0] & 0x80))
+		return parse_octal(field, SIZE_LEN, ret);
+	for (size_t i = 1; i < SIZE_LEN; i++) {
+		if (v > (UINT64_MAX >> 9))
+			return false;
+		v = v << 8 | field[i];
+	}
+	*ret = v;
+	return true;
+}
+
+/* Some old tars summed signed bytes. */
+static bool sum_is_right(const uint8_t *block)
+{
+	uint64_t stated;
+	int64_t plain = 0, with_sign = 0;
+
+	for (size_t i = 0; i < BLOCK; i++) {
+		uint8_t c = i >= SUM_AT && i < SUM_AT + SUM_LEN ? ' ' : block[i];
+
+		plain += c;
+		with_sign += (int8_t)c;
+	}
+	return parse_octal(block + SUM_AT, SUM_LEN, &stated) &&
+	       ((int64_t)stated == plain || (int64_t)stated == with_sign);
+}
+
+static bool is_zero(const uint8_t *block)
+{
+	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
+}
+
+/* Goes on with `size` bytes and their padding, or what follows when there are none. */
+static void enter(struct tar_scan *t, enum place place, uint64_t size)
+{
+	t->padding = (uint32_t)(-size & (BLOCK - 1));
+	t->left = size;
+	t->place = size > 0 ? place : IN_HEADER;
+}
+
+static void enter_contents(struct tar_scan *t, uint64_t size)
+{
+	t->has_size = false;
+	t->size = 0;
+	enter(t, size <= INLINE_FILE_MAX ? IN_SMALL : IN_FILE, size);
+}
+
+/* Acts on a whole header block. */
+static void take_header(struct tar_scan *t)
+{
+	uint8_t type = t->block[TYPE_AT];
+	uint64_t size;
+
+	if (is_zero(t->block))
+		return;
+	if (!sum_is_right(t->block) || !parse_size(t->block + SIZE_AT, &size)) {
+		t->place = IN_OPAQUE;
+		return;
+	}
+	switch (type) {
+	case 'x':
+	case 'g':
+	case 'L':
+	case 'K':
+		t->is_pax = type == 'x';
+		t->pax = (struct tar_pax){ 0 };
+		enter(t, IN_BODY, size);
+		return;
+	case '1': /* links, devices, directories, pipes: some tars state a size, none has bytes */
+	case '2':
+	case '3':
+	case '4':
+	case '5':
+	case '6':
+		enter_contents(t, 0);
+		return;
+	default:
+		break;
+	}
+	if (t->has_size)
+		size = t->size;
+	if (type == 'S' && t->block[SPARSE_MORE_AT]) {
+		t->size = size;
+		t->place = IN_EXTENSION;
+		return;
+	}
+	enter_contents(t, size);
+}
+
+static size_t gather_block(struct tar_scan *t, const uint8_t *bytes, size_t n)
+{
+	size_t k = min_size(n, BLOCK - t->have);
+
+	memcpy(t->block + t->have, bytes, k);
+	t->have += k;
+	if (t->have < BLOCK)
+		return k;
+	t->have = 0;
+	if (t->place == IN_HEADER)
+		take_header(t);
+	else if (!t->block[EXTENSION_MORE_AT])
+		enter_contents(t, t->size);
+	return k;
+}
+
+/* After the last byte of a body, of contents or of padding. */
+static void leave(struct tar_scan *t)
+{
+	if (t->place == IN_BODY && t->is_pax && t->pax.found) {
+		t->has_size = true;
+		t->size = t->pax.size;
+	}
+	t->left = t->place == IN_PADDING ? 0 : t->padding;
+	t->place = t->left > 0 ? IN_PADDING : IN_HEADER;
+}
+
+size_t tar_scan_next(
+	struct tar_scan *t, const uint8_t *bytes, size_t n, enum tar_part *ret_part, bool *ret_ends)
+{
+	size_t k;
+
+	*ret_part = t->place == IN_FILE || t->place == IN_OPAQUE ? TAR_FILE : TAR_SKELETON;
+	*ret_ends = false;
+	if (t->place == IN_OPAQUE)
+		return n;
+	if (t->place == IN_HEADER || t->place == IN_EXTENSION)
+		return gather_block(t, bytes, n);
+	k = (size_t)min_u64(n, t->left);
+	if (t->place == IN_BODY && t->is_pax)
+		tar_pax_feed(&t->pax, bytes, k);
+	t->left -= k;
+	if (t->left == 0) {
+		*ret_ends = t->place == IN_FILE;
+		leave(t);
+	}
+	return k;
+}

@@ -1,0 +1,326 @@
+/*
+ * Owns the table of jobs and blobs that a sender has open. Happy path: offer, blobs begun in order
+ * of their numbers, names gathered as they are asked about, blobs ended, commit. Failure modes:
+ * every message that does not fit what came before, and every number past its limit, is an error
+ * with the message's name; nothing is half-taken.
+ */
+#include "protocol/receiver.h"
+
+#include "protocol/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define JOBS_MAX 16u
+
+struct job {
+	uint32_t number;
+	uint32_t blobs; /* begun so far */
+	bool committed;
+	bool failed; /* told with FAIL: what is still on its way is let pass */
+};
+
+struct receiver {
+	struct job
+		jobs[JOBS_MAX]; /* the open ones, and failed ones that the sender may not know of */
+	size_t n_jobs;
+	uint32_t next_job, next_blob;
+	struct receiver_blob *blobs[BLOBS_OPEN_MAX];
+	size_t n_blobs;
+	size_t questions; /* taken and not answered */
+	uint64_t last_segment;
+	size_t in_flight;
+};
+
+struct receiver *receiver_new(void)
+{
+	return calloc(1, sizeof(struct receiver));
+}
+
+void receiver_free(struct receiver *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_blobs; i++)
+		free(r->blobs[i]);
+	free(r);
+}
+
+static void drop_blob(struct receiver *r, size_t i)
+{
+	free(r->blobs[i]);
+	r->blobs[i] = r->blobs[--r->n_blobs];
+}
+
+static void forget_job(struct receiver *r, struct job *job)
+{
+	for (size_t i = r->n_blobs; i-- > 0;) {
+		if (r->blobs[i]->job == job->number)
+			drop_blob(r, i);
+	}
+	*job = r->jobs[--r->n_jobs];
+}
+
+/* An ended blob has served: it is dropped when the next message comes. */
+static void drop_ended(struct receiver *r)
+{
+	for (size_t i = r->n_blobs; i-- > 0;) {
+		if (r->blobs[i]->ended)
+			drop_blob(r, i);
+	}
+}
+
+static int refuse(struct err *err, const struct message *m, const char *why)
+{
+	return err_set(err, ERR_PROTOCOL, "%s: %s", message_name(m->type), why);
+}
+
+static struct job *find_job(struct receiver *r, uint32_t number)
+{
+	for (size_t i = 0; i < r->n_jobs; i++) {
+		if (r->jobs[i].number == number)
+			return &r->jobs[i];
+	}
+	return NULL;
+}
+
+static struct receiver_blob *find_blob(const struct receiver *r, uint32_t number)
+{
+	for (size_t i = 0; i < r->n_blobs; i++) {
+		if (r->blobs[i]->number == number)
+			return r->blobs[i];
+	}
+	return NULL;
+}
+
+static int take_offer(struct receiver *r, const struct message *m, struct err *err)
+{
+	const struct msg_image_offer *o = &m->image_offer;
+	const uint8_t *at = o->tags.raw;
+	wire_text tag;
+
+	if (o->job != r->next_job)
+		return refuse(err, m, "job out of order");
+	if (r->n_jobs == JOBS_MAX)
+		return refuse(err, m, "too many jobs at once");
+	if (o->diff_ids.n > OFFER_LAYERS_MAX)
+		return refuse(err, m, "too many layers");
+	if (o->tags.n > OFFER_TAGS_MAX)
+		return refuse(err, m, "too many tags");
+	while (wire_texts_next(&o->tags, &at, &tag)) {
+		if (tag.n == 0 || tag.n > TAG_LEN_MAX || memchr(tag.s, '\0', tag.n))
+			return refuse(err, m, "a tag is empty, too long or holds a NUL");
+	}
+	r->next_job++;
+	r->jobs[r->n_jobs++] = (struct job){ .number = o->job };
+	return 0;
+}
+
+static int take_commit(struct receiver *r, const struct message *m, struct err *err)
+{
+	struct job *job = find_job(r, m->image_commit.job);
+
+	if (!job || job->committed)
+		return refuse(err, m, "no such open job");
+	for (size_t b = 0; b < r->n_blobs; b++) {
+		if (r->blobs[b]->job == job->number && !r->blobs[b]->ended)
+			return refuse(err, m, "a blob of the job is not ended");
+	}
+	job->committed = true;
+	return 0;
+}
+
+/* The sender gives a job up, or has heard that it failed. */
+static int take_fail(struct receiver *r, const struct message *m, struct err *err)
+{
+	struct job *job = find_job(r, m->fail.job);
+
+	if (!job)
+		return refuse(err, m, "no such open job");
+	forget_job(r, job);
+	return 0;
+}
+
+static int take_begin(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
+	struct err *err)
+{
+	const struct msg_blob_begin *b = &m->blob_begin;
+	struct job *job = find_job(r, b->job);
+	struct receiver_blob *blob;
+
+	if (!job || job->committed)
+		return refuse(err, m, "no such open job");
+	if (b->blob != r->next_blob)
+		return refuse(err, m, "blob out of order");
+	if (r->n_blobs == BLOBS_OPEN_MAX || job->blobs == JOB_BLOBS_MAX)
+		return refuse(err, m, "too many blobs");
+	if (b->role != ROLE_LAYER && b->role != ROLE_CONFIG)
+		return refuse(err, m, "unknown role");
+	if (b->flags & ~(BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN))
+		return refuse(err, m, "unknown flags");
+	if (!(b->flags & BLOB_SIZE_KNOWN))
+		return refuse(err, m, "an image's blob without its size");
+	if (b->size > BLOB_SIZE_MAX || (b->role == ROLE_CONFIG && b->size > IMAGE_CONFIG_MAX))
+		return refuse(err, m, "the blob is too large");
+	blob = calloc(1, sizeof(*blob));
+	if (!blob)
+		return err_nomem(err);
+	*blob = (struct receiver_blob){ .job = b->job,
+		.number = b->blob,
+		.role = (enum blob_role)b->role,
+		.digest_known = b->flags & BLOB_DIGEST_KNOWN,
+		.size_known = true,
+		.digest = b->digest,
+		.size = b->size };
+	r->next_blob++;
+	job->blobs++;
+	r->blobs[r->n_blobs++] = blob;
+	*ret_blob = blob;
+	return 0;
+}
+
+static int count_names(
+	struct receiver_blob *blob, enum recipe_stream stream, uint32_t n, struct err *err)
+{
+	if (n > RECIPES_MAX - blob->n_recipes[stream])
+		return err_set(err, ERR_LIMIT, "blob %u has too many recipe chunks", blob->number);
+	blob->n_recipes[stream] += n;
+	return 0;
+}
+
+static int take_recipes(struct receiver *r, const struct message *m,
+	struct receiver_blob **ret_blob, struct err *err)
+{
+	const struct msg_ask_recipes *a = &m->ask_recipes;
+	struct receiver_blob *blob = find_blob(r, a->blob);
+
+	if (!blob || blob->ended)
+		return refuse(err, m, "no such open blob");
+	if (a->stream > STREAM_SKELETON || a->flags & ~ASK_NO_ANSWER)
+		return refuse(err, m, "unknown stream or flags");
+	if (a->names.n == 0 || a->names.n > ASK_RECIPES_MAX)
+		return refuse(err, m, "no names or too many");
+	if (count_names(blob, (enum recipe_stream)a->stream, a->names.n, err) != 0)
+		return -1;
+	*ret_blob = blob;
+	return 0;
+}
+
+static int take_chunks(struct receiver *r, const struct message *m, uint32_t number, uint32_t n,
+	uint32_t max, struct receiver_blob **ret_blob, struct err *err)
+{
+	struct receiver_blob *blob = find_blob(r, number);
+
+	if (!blob || blob->ended)
+		return refuse(err, m, "no such open blob");
+	if (n == 0 || n > max)
+		return refuse(err, m, "no names or too many");
+	*ret_blob = blob;
+	return 0;
+}
+
+static int take_end(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
+	struct err *err)
+{
+	const struct msg_blob_end *e = &m->blob_end;
+	struct receiver_blob *blob = find_blob(r, e->blob);
+
+	if (!blob || blob->ended)
+		return refuse(err, m, "no such open blob");
+	if (e->main_recipes != blob->n_recipes[STREAM_MAIN] ||
+		e->skeleton_recipes != blob->n_recipes[STREAM_SKELETON])
+		return refuse(err, m, "the number of recipe chunks differs");
+	if (e->size != blob->size || e->last_segment > r->last_segment)
+		return refuse(err, m, "size or last segment differ from what was sent");
+	if (blob->digest_known && !digest_equal(&blob->digest, &e->digest))
+		return refuse(err, m, "another digest than BLOB_BEGIN named");
+	blob->digest = e->digest;
+	blob->digest_known = true;
+	blob->last_segment = e->last_segment;
+	blob->ended = true;
+	*ret_blob = blob;
+	return 0;
+}
+
+static int take_segment(struct receiver *r, const struct message *m, struct err *err)
+{
+	if (m->segment.number != r->last_segment + 1)
+		return refuse(err, m, "number out of order");
+	if (m->segment.record.n > SEGMENT_RECORD_MAX ||
+		m->segment.record.n > IN_FLIGHT_MAX - r->in_flight)
+		return refuse(err, m, "more bytes in flight than allowed");
+	r->last_segment++;
+	r->in_flight += m->segment.record.n;
+	return 0;
+}
+
+/* Counts a question that somebody has to answer. */
+static int count_question(struct receiver *r, const struct message *m, struct err *err)
+{
+	if (r->questions == ASK_OPEN_MAX)
+		return refuse(err, m, "too many questions without waiting for answers");
+	r->questions++;
+	return 0;
+}
+
+int receiver_take(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
+	struct err *err)
+{
+	*ret_blob = NULL;
+	drop_ended(r);
+	if (m->type == MSG_FAIL)
+		return take_fail(r, m, err);
+	if (m->type == MSG_IMAGE_OFFER)
+		return take_offer(r, m, err);
+	if (m->type == MSG_IMAGE_COMMIT)
+		return take_commit(r, m, err);
+	if (m->type == MSG_BLOB_BEGIN)
+		return take_begin(r, m, ret_blob, err);
+	if (m->type == MSG_BLOB_END)
+		return take_end(r, m, ret_blob, err);
+	if (m->type == MSG_SEGMENT)
+		return take_segment(r, m, err);
+	if (m->type == MSG_ASK_RECIPES) {
+		if (!(m->ask_recipes.flags & ASK_NO_ANSWER) && count_question(r, m, err) != 0)
+			return -1;
+		return take_recipes(r, m, ret_blob, err);
+	}
+	if (m->type == MSG_ASK_CHUNKS) {
+		if (count_question(r, m, err) != 0)
+			return -1;
+		return take_chunks(r, m, m->ask_chunks.blob, m->ask_chunks.names.n, ASK_CHUNKS_MAX,
+			ret_blob, err);
+	}
+	if (m->type == MSG_ASK_CHUNKS_FULL) {
+		if (count_question(r, m, err) != 0)
+			return -1;
+		return take_chunks(r, m, m->ask_chunks_full.blob, m->ask_chunks_full.names.n,
+			ASK_CHUNKS_FULL_MAX, ret_blob, err);
+	}
+	return refuse(err, m, "not a message for a receiver");
+}
+
+void receiver_answered(struct receiver *r)
+{
+	assert(r->questions > 0);
+	r->questions--;
+}
+
+void receiver_stored(struct receiver *r, size_t record_len)
+{
+	assert(record_len <= r->in_flight);
+	r->in_flight -= record_len;
+}
+
+void receiver_close_job(struct receiver *r, uint32_t number, bool failed)
+{
+	struct job *job = find_job(r, number);
+
+	if (!job)
+		return;
+	if (failed)
+		job->failed = true;
+	else
+		forget_job(r, job);
+}

@@ -1,0 +1,44 @@
+/*
+ * The receiver role: holds every message of a sender against what may come now, and keeps for each
+ * blob the names of its recipe chunks, in order. Pure. Whoever owns it answers the questions from a
+ * store, keeps the segments and rebuilds the blobs. README.md section 6.
+ */
+#pragma once
+
+#include "common/chunk/recipe.h"
+#include "protocol/message.h"
+#include "protocol/sender.h" /* the roles, flags and outcomes of the wire */
+
+struct receiver_blob {
+	uint32_t job, number;
+	enum blob_role role;
+	bool digest_known, size_known, ended;
+	struct digest digest;  /* from BLOB_BEGIN if known there, always after BLOB_END */
+	uint64_t size;	       /* likewise; UINT64_MAX until known */
+	size_t n_recipes[2];   /* recipe chunks named so far, by enum recipe_stream */
+	uint64_t last_segment; /* after BLOB_END */
+};
+
+struct receiver;
+
+struct receiver *receiver_new(void); /* NULL when out of memory */
+void receiver_free(struct receiver *r);
+
+/*
+ * Checks a message of the sender and keeps what it says. Takes IMAGE_OFFER, IMAGE_COMMIT,
+ * BLOB_BEGIN, ASK_RECIPES, ASK_CHUNKS, ASK_CHUNKS_FULL, BLOB_END, SEGMENT and FAIL; others are
+ * ERR_PROTOCOL. On success *ret_blob is the blob that the message is about (NULL if none), valid
+ * until the next call; its job may have failed meanwhile.
+ */
+int receiver_take(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
+	struct err *err) MUST_CHECK;
+
+/* The question was answered (or needed no answer): gives its place in ASK_OPEN_MAX back. */
+void receiver_answered(struct receiver *r);
+
+/* A segment was stored: its bytes no longer count against IN_FLIGHT_MAX. */
+void receiver_stored(struct receiver *r, size_t record_len);
+
+/* The job is over. `failed`: FAIL was sent, and what the sender had on its way is let pass until
+ * its own FAIL for the job; otherwise the job is forgotten. */
+void receiver_close_job(struct receiver *r, uint32_t job, bool failed);
