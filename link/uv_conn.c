@@ -270,6 +270,10 @@ static void pump(struct uv_conn *c)
 		return;
 	set_reading(c, c->in_left == 0 && !c->paused && session_wants_input(c->session));
 	arm_timer(c);
+	if (session_peer_finished(c->session))
+		uv_conn_finish(c); /* goodbye is answered with goodbye */
+	if (c->closing)
+		return;
 	if (c->goodbye_at && session_peer_finished(c->session) && !c->writing) {
 		uv_conn_close(c, NULL);
 		return;
@@ -396,6 +400,7 @@ size_t uv_conn_room(const struct uv_conn *c)
 void uv_conn_pause(struct uv_conn *c)
 {
 	c->paused = true;
+	session_hold(c->session, true);
 	pump(c);
 }
 
@@ -404,6 +409,7 @@ void uv_conn_resume(struct uv_conn *c)
 	if (!c->paused || c->closing)
 		return;
 	c->paused = false;
+	session_hold(c->session, false);
 	c->resuming = true;
 	arm_timer(c);
 }

@@ -76,20 +76,6 @@ static void mac1(
 	crypto_generichash(ret, MAC1_LEN, message, MAC1_AT, key, sizeof(key));
 }
 
-void handshake_pair_psk(const uint8_t token_secret[KEY_LEN], const uint8_t responder_key[KEY_LEN],
-	const uint8_t token_id[HANDSHAKE_ID_LEN], uint8_t ret[KEY_LEN])
-{
-	static const char label[] = "dray1-pair-psk";
-	crypto_generichash_state state;
-
-	crypto_generichash_init(&state, token_secret, KEY_LEN, KEY_LEN);
-	crypto_generichash_update(&state, (const uint8_t *)label, sizeof(label) - 1);
-	crypto_generichash_update(&state, responder_key, KEY_LEN);
-	crypto_generichash_update(&state, token_id, HANDSHAKE_ID_LEN);
-	crypto_generichash_final(&state, ret, KEY_LEN);
-	sodium_memzero(&state, sizeof(state));
-}
-
 /* --- life --- */
 
 /* The name that this host gives itself, made fit for the wire: other bytes than printable ASCII

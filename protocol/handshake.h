@@ -53,7 +53,3 @@ const struct handshake_result *handshake_result(const struct handshake *h);
 /* The keys of the two directions as this side sees them, and the handshake hash. Once. */
 void handshake_split(struct handshake *h, uint8_t ret_send[KEY_LEN], uint8_t ret_receive[KEY_LEN],
 	uint8_t ret_channel_id[NOISE_HASH_LEN]);
-
-/* The psk that both sides of a pairing derive from the secret in the token. */
-void handshake_pair_psk(const uint8_t token_secret[KEY_LEN], const uint8_t responder_key[KEY_LEN],
-	const uint8_t token_id[HANDSHAKE_ID_LEN], uint8_t ret[KEY_LEN]);

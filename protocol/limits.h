@@ -20,7 +20,7 @@
 #define ASK_RECIPES_MAX 512u	      /* names in one ASK_RECIPES */
 #define ASK_CHUNKS_MAX RECIPE_OPS_MAX /* names in one ASK_CHUNKS */
 #define ASK_CHUNKS_FULL_MAX RECIPE_OPS_MAX
-#define ASK_OPEN_MAX 1024u /** questions of one session that are not answered yet */
+#define ASK_OPEN_MAX 1024u /* questions of one session that are not answered yet */
 
 #define IN_FLIGHT_MAX                                                                              \
 	(32u << 20) /* record bytes of a session that are sent and not acknowledged                \

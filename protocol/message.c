@@ -84,3 +84,13 @@ int message_parse(unsigned type, const void *body, size_t n, struct message *ret
 			message_name(type), n);
 	return 0;
 }
+
+struct message message_fail(uint32_t job, const struct err *why)
+{
+	struct message m = { .type = MSG_FAIL };
+
+	m.fail.job = job;
+	m.fail.code = (uint16_t)why->code;
+	m.fail.text = wire_text_of(why->text, min_size(strlen(why->text), FAIL_TEXT_MAX));
+	return m;
+}

@@ -48,3 +48,7 @@ int message_parse(
 
 /* The largest body that this type may have: see protocol/limits.h. */
 size_t message_max(unsigned type);
+
+/* FAIL for a job (UINT32_MAX: the session) with the error's code and text, cut to FAIL_TEXT_MAX;
+ * borrows `why`. */
+struct message message_fail(uint32_t job, const struct err *why);

@@ -1,4 +1,4 @@
-/* What session.c (life, handshake, time) and session_io.c (records, messages) share. */
+/* What session.c (life, handshake), session_io.c (records, messages) and session_time.c share. */
 #pragma once
 
 #include "protocol/handshake.h"

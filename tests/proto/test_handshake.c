@@ -1,3 +1,4 @@
+#include "protocol/invite.h"
 #include "tests/proto/pair.h"
 #include "tests/support/test.h"
 
@@ -420,17 +421,18 @@ static void the_own_label_is_made_fit(void **state)
 
 static void the_pairing_psk_binds_secret_key_and_token(void **state)
 {
-	uint8_t input[14 + 32 + 16], secret[32], key[32], id[16], expected[32], psk[32];
+	uint8_t input[14 + 32 + 16], expected[32], psk[32];
+	struct invite invite = { 0 };
 
 	(void)state;
-	memset(secret, 1, 32);
-	memset(key, 2, 32);
-	memset(id, 3, 16);
+	memset(invite.secret, 1, 32);
+	memset(invite.server_key, 2, 32);
+	memset(invite.token_id, 3, 16);
 	memcpy(input, "dray1-pair-psk", 14);
-	memcpy(input + 14, key, 32);
-	memcpy(input + 46, id, 16);
-	crypto_generichash(expected, 32, input, sizeof(input), secret, 32);
-	handshake_pair_psk(secret, key, id, psk);
+	memset(input + 14, 2, 32);
+	memset(input + 46, 3, 16);
+	crypto_generichash(expected, 32, input, sizeof(input), invite.secret, 32);
+	invite_psk(&invite, psk);
 	assert_memory_equal(psk, expected, 32);
 }
 

@@ -202,12 +202,13 @@ static int tear_down(void **state)
 /* A batch of n chunks named after numbers from `first` on. */
 static struct batch *batch_of(unsigned first, size_t n)
 {
-	struct batch *b = calloc(1, sizeof(*b));
+	/* One block, as batch_free wants it. */
+	struct batch *b = calloc(1, sizeof(*b) + n * sizeof(*b->chunks) + n + 1);
 	char text[32];
 
-	b->chunks = calloc(n, sizeof(*b->chunks));
-	b->data = calloc(n, 1);
-	b->recipe = calloc(1, 1);
+	b->chunks = (struct batch_chunk *)(b + 1);
+	b->data = (uint8_t *)(b->chunks + n);
+	b->recipe = b->data + n;
 	b->recipe_len = 1;
 	b->n_chunks = n;
 	b->data_len = n;

@@ -126,6 +126,28 @@ static void rows_say_kind_length_and_place(void **state)
 	segment_builder_free(b);
 }
 
+static void a_record_has_the_bytes_of_the_format(void **state)
+{
+	struct segment_builder *b = segment_builder_new();
+	struct buf to CLEANUP(buf_done);
+	struct digest data = digest_of("abc", 3), recipe = digest_of("defgh", 5), d;
+	struct err err;
+	char hex[DIGEST_HEX_LEN + 1];
+
+	(void)state;
+	buf_init(&to, SEGMENT_RECORD_MAX);
+	assert_ok(segment_builder_add(b, &data, CHUNK_DATA, "abc", 3, &err), &err);
+	assert_ok(segment_builder_add(b, &recipe, CHUNK_RECIPE, "defgh", 5, &err), &err);
+	assert_ok(segment_builder_seal(b, 0, &to, &err), &err);
+	segment_builder_free(b);
+	/* Computed from the description of the format by another program. */
+	assert_int_equal(buf_len(&to), 136);
+	d = digest_of(buf_bytes(&to), buf_len(&to));
+	digest_hex(&d, hex);
+	assert_string_equal(
+		hex, "cabb6bf689c336391054841ac29615eacdc3a034ad448f393cc96e00d9d0dd2c");
+}
+
 static void a_builder_is_full_at_its_limits(void **state)
 {
 	struct segment_builder *b = segment_builder_new();
@@ -383,8 +405,9 @@ static void a_chunk_under_a_wrong_name_is_found_when_asked(void **state)
 
 RUN_TESTS(TEST(what_was_sealed_is_what_is_opened),
 	TEST(bytes_that_do_not_shrink_are_stored_as_they_are), TEST(rows_say_kind_length_and_place),
-	TEST(a_builder_is_full_at_its_limits), TEST(any_flipped_bit_and_any_cut_is_refused),
-	TEST(a_frame_of_another_size_is_refused), TEST(a_frame_that_grows_without_end_is_refused),
+	TEST(a_record_has_the_bytes_of_the_format), TEST(a_builder_is_full_at_its_limits),
+	TEST(any_flipped_bit_and_any_cut_is_refused), TEST(a_frame_of_another_size_is_refused),
+	TEST(a_frame_that_grows_without_end_is_refused),
 	TEST(frames_that_are_not_plain_are_refused), TEST(a_frame_with_a_dictionary_is_refused),
 	TEST(a_window_beyond_the_limit_is_refused), TEST(heads_that_cannot_be_are_refused),
 	TEST(a_chunk_under_a_wrong_name_is_found_when_asked))
