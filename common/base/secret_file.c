@@ -10,60 +10,73 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Looks at the open file, not at its name, which may be given to another one meanwhile. */
-static int check_private(int fd, const char *path, struct err *err)
+void secret_file_wipe(struct buf *b)
 {
-	struct stat st;
-
-	if (fstat(fd, &st) != 0)
-		return err_errno(err, errno, "cannot look at %s", path);
-	if (!S_ISREG(st.st_mode))
-		return err_set(err, ERR_REFUSED, "%s is no plain file", path);
-	return file_private_stat(path, &st, err);
+	if (b->data)
+		explicit_bzero(b->data, b->cap);
+	buf_done(b);
 }
 
-/* Up to `size` bytes; *ret_len == size says that there may be more. */
-static int read_some(
-	int fd, const char *path, char *ret, size_t size, size_t *ret_len, struct err *err)
+static int read_file(int fd, const char *path, size_t max, struct buf *ret, struct stat *ret_stat,
+	struct err *err)
 {
-	size_t n = 0;
+	size_t n;
+	uint8_t *to;
 
-	while (n < size) {
-		ssize_t got = read(fd, ret + n, size - n);
-
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return err_errno(err, errno, "cannot read %s", path);
-		if (got == 0)
-			break;
-		n += (size_t)got;
-	}
-	*ret_len = n;
+	if (fstat(fd, ret_stat) != 0)
+		return err_errno(err, errno, "cannot look at %s", path);
+	if (!S_ISREG(ret_stat->st_mode))
+		return err_set(err, ERR_REFUSED, "%s is no plain file", path);
+	if (file_private_stat(path, ret_stat, err) != 0)
+		return -1;
+	if (ret_stat->st_size < 0 || (uint64_t)ret_stat->st_size > max)
+		return err_set(
+			err, ERR_LIMIT, "%s is larger than the %zu bytes allowed", path, max);
+	n = (size_t)ret_stat->st_size;
+	to = buf_reserve(ret, n); /* once: growing would leave copies behind */
+	if (!to)
+		return err_nomem(err);
+	if (file_read_at(fd, to, n, 0, err) != 0)
+		return err_wrap(err, "%s", path);
+	buf_commit(ret, n);
 	return 0;
 }
 
-int secret_file_load(const char *path, char *ret, size_t size, struct err *err)
+int secret_file_read(
+	const char *path, size_t max, struct buf *ret, struct stat *ret_stat, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), r;
-	size_t n = 0;
+	int fd, r;
 
+	buf_init(ret, max);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a pipe must not hold us */
 	if (fd < 0 && errno == ENOENT)
 		return err_set(err, ERR_NOT_FOUND, "%s does not exist", path);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot open %s", path);
-	r = check_private(fd, path, err);
-	if (r == 0)
-		r = read_some(fd, path, ret, size, &n, err);
+	r = read_file(fd, path, max, ret, ret_stat, err);
 	close(fd);
-	if (r == 0 && n > 0 && n < size && ret[n - 1] == '\n')
-		n--;
-	if (r == 0 && (n == 0 || n >= size || memchr(ret, '\n', n) || memchr(ret, '\0', n)))
-		r = err_set(err, ERR_CORRUPT, "%s does not hold one line with a key", path);
-	if (r != 0) {
-		explicit_bzero(ret, size);
+	return r;
+}
+
+int secret_file_load(const char *path, char *ret, size_t size, struct err *err)
+{
+	CLEANUP(secret_file_wipe) struct buf b;
+	struct stat st;
+	const char *line;
+	size_t n;
+
+	if (secret_file_read(path, size, &b, &st, err) != 0) {
+		if (err && err->code == ERR_LIMIT)
+			err->code = ERR_CORRUPT;
 		return -1;
 	}
+	line = (const char *)buf_bytes(&b);
+	n = buf_len(&b);
+	if (n > 0 && line[n - 1] == '\n')
+		n--;
+	if (n == 0 || n >= size || memchr(line, '\n', n) || memchr(line, '\0', n))
+		return err_set(err, ERR_CORRUPT, "%s does not hold one line with a key", path);
+	memcpy(ret, line, n);
 	ret[n] = '\0';
 	return 0;
 }

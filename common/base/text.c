@@ -38,6 +38,22 @@ char *text_escape(char *ret, size_t size, const char *s, size_t n)
 	return ret;
 }
 
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+bool text_is_name(const char *s, size_t n)
+{
+	if (n == 0 || n > TEXT_NAME_MAX || !is_alnum(s[0]))
+		return false;
+	for (size_t i = 1; i < n; i++) {
+		if (!is_alnum(s[i]) && s[i] != '_' && s[i] != '.' && s[i] != '-')
+			return false;
+	}
+	return true;
+}
+
 char *text_size(char ret[TEXT_SIZE_MAX], uint64_t bytes)
 {
 	static const char *const units[] = { "B", "kB", "MB", "GB", "TB", "PB", "EB" };

@@ -25,6 +25,15 @@ void engine_close(struct engine *e, void (*done)(void *ctx), void *ctx);
 /* For messages: "unix:///var/run/docker.sock". */
 const char *engine_host(const struct engine *e);
 
+/* Calls (all but saves and loads) that may be under way at once; more is a bug of the caller. */
+#define ENGINE_CALLS_MAX 192
+
+#define ENGINE_LAYERS_MAX 1024u	     /* of an image; the engines' own limit is 125 */
+#define ENGINE_TAGS_MAX 4096u	     /* of an image */
+#define ENGINE_CONFIG_MAX (1u << 20) /* bytes of an image's config */
+#define ENGINE_LIST_MAX (16u << 20)  /* bytes of the engine's list of images or containers */
+#define ENGINE_INSPECT_MAX (4u << 20)
+
 /* --- facts --- */
 
 struct engine_info {

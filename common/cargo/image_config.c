@@ -1,0 +1,43 @@
+#include "common/cargo/image_config.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static int check_layers(
+	const json_t *config, const struct digest *diff_ids, size_t n, struct err *err)
+{
+	const json_t *list = json_object_get(json_object_get(config, "rootfs"), "diff_ids");
+	char text[DIGEST_TEXT_LEN + 1];
+
+	if (list && !json_is_array(list) && !json_is_null(list))
+		return err_set(err, ERR_VERIFY, "the image's config has diff_ids that are no list");
+	if (json_array_size(list) != n)
+		return err_set(err, ERR_VERIFY,
+			"the image's config names %zu layers where %zu were offered",
+			json_array_size(list), n);
+	for (size_t i = 0; i < n; i++) {
+		const char *got = json_string_value(json_array_get(list, i));
+
+		digest_text(&diff_ids[i], text);
+		if (!got || strcmp(got, text) != 0)
+			return err_set(err, ERR_VERIFY,
+				"layer %zu in the image's config is not the one that was offered",
+				i + 1);
+	}
+	return 0;
+}
+
+int image_config_check(
+	const void *bytes, size_t len, const struct digest *diff_ids, size_t n, struct err *err)
+{
+	json_t *config = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	int r;
+
+	if (!json_is_object(config)) {
+		json_decref(config);
+		return err_set(err, ERR_VERIFY, "the image's config is no JSON object");
+	}
+	r = check_layers(config, diff_ids, n, err);
+	json_decref(config);
+	return r;
+}

@@ -1,0 +1,9 @@
+/* An image's config, as far as dray looks into it. Pure. */
+#pragma once
+
+#include "common/chunk/digest.h"
+
+/* The config must be JSON without repeated keys whose rootfs.diff_ids are exactly these. Else
+ * ERR_VERIFY. */
+int image_config_check(const void *bytes, size_t len, const struct digest *diff_ids, size_t n,
+	struct err *err) MUST_CHECK;

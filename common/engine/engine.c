@@ -1,0 +1,202 @@
+#include "common/engine/engine.h"
+
+#include "common/base/text.h"
+#include "common/engine/engine_call.h"
+#include "common/engine/uv_save.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define DEFAULT_HOST "unix:///var/run/docker.sock"
+#define UNIX_SCHEME "unix://"
+
+/* --- opening and closing --- */
+
+static int check_host(const char *host, const char **ret_path, struct err *err)
+{
+	char shown[200];
+	const char *path = host + strlen(UNIX_SCHEME);
+
+	text_escape(shown, sizeof(shown), host, strlen(host));
+	if (strncmp(host, UNIX_SCHEME, strlen(UNIX_SCHEME)) != 0 || *path != '/')
+		return err_set(err, ERR_USAGE,
+			"engine address \"%s\" is not supported: use unix:///path/to/docker.sock",
+			shown);
+	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return err_set(err, ERR_USAGE,
+			"engine address \"%s\" is too long for a unix socket", shown);
+	*ret_path = path;
+	return 0;
+}
+
+int engine_open(uv_loop_t *loop, const char *host, struct engine **ret, struct err *err)
+{
+	struct engine *e;
+	const char *path;
+
+	if (!host)
+		host = getenv("DOCKER_HOST");
+	if (!host || !*host)
+		host = DEFAULT_HOST;
+	if (check_host(host, &path, err) != 0)
+		return -1;
+	e = calloc(1, sizeof(*e));
+	if (!e)
+		return err_nomem(err);
+	e->loop = loop;
+	e->host = strdup(host);
+	if (!e->host) {
+		free(e);
+		return err_nomem(err);
+	}
+	if (http_open(loop, e->host, path, &e->http, err) != 0) {
+		free(e->host);
+		free(e);
+		return -1;
+	}
+	*ret = e;
+	return 0;
+}
+
+static void http_was_closed(void *ctx)
+{
+	struct engine *e = ctx;
+	void (*done)(void *ctx) = e->on_closed;
+	void *done_ctx = e->closed_ctx;
+
+	image_cache_done(&e->cache);
+	free(e->host);
+	free(e);
+	if (done)
+		done(done_ctx);
+}
+
+void engine_maybe_close(struct engine *e)
+{
+	if (e->closing && !e->saves && !e->loads)
+		http_close(e->http, http_was_closed, e);
+}
+
+void engine_close(struct engine *e, void (*done)(void *ctx), void *ctx)
+{
+	assert(!e->closing);
+	e->closing = true;
+	e->on_closed = done;
+	e->closed_ctx = ctx;
+	http_stop(e->http);
+	uv_save_cancel_all(e);
+	engine_maybe_close(e);
+}
+
+const char *engine_host(const struct engine *e)
+{
+	return e->host;
+}
+
+/* --- plain calls --- */
+
+struct engine_call *engine_call_new(struct engine *e, void *ctx)
+{
+	for (size_t i = 0; i < ENGINE_CALLS_MAX; i++) {
+		struct engine_call *c = &e->calls[i];
+
+		if (c->busy)
+			continue;
+		*c = (struct engine_call){ .engine = e, .busy = true, .ctx = ctx };
+		return c;
+	}
+	assert(!"more than ENGINE_CALLS_MAX calls at once");
+	abort();
+}
+
+void engine_call_free(struct engine_call *c)
+{
+	json_decref(c->list);
+	c->list = NULL;
+	c->busy = false;
+}
+
+void engine_call_start(struct engine_call *c, const char *method, const char *path, size_t body_max,
+	http_done_fn *done)
+{
+	struct http_call call = { .method = method,
+		.path = path ? path : "/",
+		.body_max = body_max,
+		.seconds = ENGINE_CALL_SECONDS,
+		.done = done,
+		.ctx = c };
+
+	http_start(c->engine->http, &c->request, &call);
+	if (!path)
+		http_fail(&c->request, ERR_NOMEM, "out of memory");
+}
+
+int engine_call_check(struct engine_call *c, int status, const struct buf *body,
+	const struct err *failed, struct err *err)
+{
+	if (failed) {
+		*err = *failed;
+		return -1;
+	}
+	if (status >= 200 && status < 300)
+		return 0;
+	engine_json_error(status, body, err);
+	return c->what[0] ? err_wrap(err, "%s", c->what) : -1;
+}
+
+/* --- facts --- */
+
+static void end_info(struct engine_call *c, const struct err *err)
+{
+	engine_info_fn *fn = c->fn.info;
+	struct engine_info info = c->info;
+	void *ctx = c->ctx;
+
+	engine_call_free(c);
+	fn(ctx, err ? NULL : &info, err);
+}
+
+static int take_facts(struct engine_call *c, int status, const struct buf *body,
+	const struct err *failed,
+	int (*take)(const json_t *o, struct engine_info *ret, struct err *err), struct err *err)
+{
+	json_t *o;
+	int r;
+
+	if (engine_call_check(c, status, body, failed, err) != 0 ||
+		engine_json_parse(body, "itself", &o, err) != 0)
+		return -1;
+	r = take(o, &c->info, err);
+	json_decref(o);
+	return r;
+}
+
+static void info_done(void *ctx, int status, const struct buf *body, const struct err *failed)
+{
+	struct engine_call *c = ctx;
+	struct err err = { 0 };
+	int r = take_facts(c, status, body, failed, engine_json_info, &err);
+
+	end_info(c, r == 0 ? NULL : &err);
+}
+
+static void version_done(void *ctx, int status, const struct buf *body, const struct err *failed)
+{
+	struct engine_call *c = ctx;
+	struct err err = { 0 };
+
+	if (take_facts(c, status, body, failed, engine_json_version, &err) != 0)
+		end_info(c, &err);
+	else
+		engine_call_start(c, "GET", "/info", ENGINE_INSPECT_MAX, info_done);
+}
+
+void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx)
+{
+	struct engine_call *c = engine_call_new(e, ctx);
+
+	c->fn.info = fn;
+	engine_call_start(c, "GET", "/version", ENGINE_INSPECT_MAX, version_done);
+}

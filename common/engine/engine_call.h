@@ -1,0 +1,61 @@
+/* Inside of the engine module: the engine, and one plain call to it. */
+#pragma once
+
+#include "common/engine/engine.h"
+#include "common/engine/engine_json.h"
+#include "common/engine/image_cache.h"
+#include "common/engine/uv_http.h"
+
+#define ENGINE_CALL_SECONDS 120u /* a plain call; an engine under load may take its time */
+#define ENGINE_SMALL_MAX (64u << 10)
+
+/* A call's memory comes from a pool in the engine, so that starting one cannot fail and its
+ * callback always fires. */
+struct engine_call {
+	struct engine *engine;
+	bool busy;
+	struct http_request request;
+	union {
+		engine_info_fn *info;
+		engine_image_fn *image;
+		engine_done_fn *done;
+		engine_bool_fn *yes;
+	} fn;
+	void *ctx;
+	struct digest id;
+	struct engine_info info; /* half filled, between /version and /info */
+	json_t *list;		 /* while the images of a list are told */
+	size_t at;
+	char what[160]; /* for errors: "image web:1"; "" for none */
+};
+
+struct engine {
+	uv_loop_t *loop;
+	struct http *http;
+	char *host;
+	struct image_cache cache;
+	unsigned lists;		   /* under way */
+	struct engine_save *saves; /* under way */
+	unsigned loads;		   /* under way */
+	bool closing;
+	void (*on_closed)(void *ctx);
+	void *closed_ctx;
+	struct engine_call calls[ENGINE_CALLS_MAX];
+};
+
+struct engine_call *engine_call_new(struct engine *e, void *ctx);
+void engine_call_free(struct engine_call *c);
+
+/* Starts the request. `path` NULL: there was no memory for it, and the call fails with that. */
+void engine_call_start(struct engine_call *c, const char *method, const char *path, size_t body_max,
+	http_done_fn *done);
+
+/* The end of a request: 0 for a 2xx, -1 with the reason, with the call's `what` before it. */
+int engine_call_check(struct engine_call *c, int status, const struct buf *body,
+	const struct err *failed, struct err *err) MUST_CHECK;
+
+/* Builds a path: `fmt` with each %s argument percent-encoded; a new string or NULL. */
+char *engine_path(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* A save or load is over: if the engine is being closed and this was the last one, goes on. */
+void engine_maybe_close(struct engine *e);

@@ -1,0 +1,197 @@
+#include "common/engine/engine_json.h"
+
+#include "common/base/text.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MESSAGE_SHOWN_MAX 600
+
+static int odd(struct err *err, const char *what)
+{
+	return err_set(err, ERR_ENGINE, "the engine's answer is not understood: %s", what);
+}
+
+int engine_json_parse(const struct buf *body, const char *kind, json_t **ret, struct err *err)
+{
+	json_error_t why;
+	json_t *o = buf_len(body)
+			    ? json_loadb((const char *)buf_bytes(body), buf_len(body), 0, &why)
+			    : NULL;
+
+	if (!o)
+		return err_set(err, ERR_ENGINE, "the engine's answer about %s is no JSON", kind);
+	*ret = o;
+	return 0;
+}
+
+/* --- images --- */
+
+static int take_id(const json_t *o, struct digest *ret, struct err *err)
+{
+	const char *id = json_string_value(json_object_get(o, "Id"));
+
+	if (!id || digest_parse(id, ret, NULL) != 0)
+		return odd(err, "an image without a sha256 Id");
+	return 0;
+}
+
+static int take_layers(const json_t *o, struct engine_image *ret, struct err *err)
+{
+	const json_t *layers = json_object_get(json_object_get(o, "RootFS"), "Layers");
+	size_t n = json_array_size(layers);
+
+	if (layers && !json_is_array(layers) && !json_is_null(layers))
+		return odd(err, "RootFS.Layers is no array");
+	if (n > ENGINE_LAYERS_MAX)
+		return err_set(
+			err, ERR_LIMIT, "an image has more than %u layers", ENGINE_LAYERS_MAX);
+	ret->diff_ids = calloc(n ? n : 1, sizeof(ret->diff_ids[0]));
+	if (!ret->diff_ids)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(layers, i));
+
+		if (!text || digest_parse(text, &ret->diff_ids[i], NULL) != 0)
+			return odd(err, "a layer without a sha256 name");
+	}
+	ret->n_diff_ids = n;
+	return 0;
+}
+
+/* Untagged images have no list, an empty one, or one with this. */
+#define NO_TAG "<none>:<none>"
+
+static int take_tags(const json_t *o, struct engine_image *ret, struct err *err)
+{
+	const json_t *tags = json_object_get(o, "RepoTags");
+	size_t n = json_array_size(tags);
+
+	if (tags && !json_is_array(tags) && !json_is_null(tags))
+		return odd(err, "RepoTags is no array");
+	if (n > ENGINE_TAGS_MAX)
+		return err_set(err, ERR_LIMIT, "an image has more than %u tags", ENGINE_TAGS_MAX);
+	ret->tags = calloc(n ? n : 1, sizeof(ret->tags[0]));
+	if (!ret->tags)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		const char *tag = json_string_value(json_array_get(tags, i));
+
+		if (!tag)
+			return odd(err, "a tag that is no string");
+		if (strcmp(tag, NO_TAG) == 0)
+			continue;
+		ret->tags[ret->n_tags] = strdup(tag);
+		if (!ret->tags[ret->n_tags])
+			return err_nomem(err);
+		ret->n_tags++;
+	}
+	return 0;
+}
+
+void engine_json_image_done(struct engine_image *image)
+{
+	for (size_t i = 0; i < image->n_tags; i++)
+		free(image->tags[i]);
+	free(image->tags);
+	free(image->diff_ids);
+	*image = (struct engine_image){ 0 };
+}
+
+static int take_image(const json_t *o, bool layers, struct engine_image *ret, struct err *err)
+{
+	struct engine_image image = { 0 };
+	json_int_t size = json_integer_value(json_object_get(o, "Size"));
+
+	image.size = size > 0 ? (uint64_t)size : 0;
+	if (take_id(o, &image.id, err) != 0 || take_tags(o, &image, err) != 0 ||
+		(layers && take_layers(o, &image, err) != 0)) {
+		engine_json_image_done(&image);
+		return -1;
+	}
+	*ret = image;
+	return 0;
+}
+
+int engine_json_image(const json_t *o, struct engine_image *ret, struct err *err)
+{
+	return take_image(o, true, ret, err);
+}
+
+int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err *err)
+{
+	return take_image(o, false, ret, err);
+}
+
+/* --- facts --- */
+
+static int take_text(const json_t *o, const char *key, char *ret, size_t size, struct err *err)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	size_t n = s ? strlen(s) : 0;
+
+	if (!s || n >= size)
+		return err_set(err, ERR_ENGINE,
+			"the engine's answer is not understood: %s is missing or too long", key);
+	memcpy(ret, s, n + 1);
+	return 0;
+}
+
+int engine_json_version(const json_t *o, struct engine_info *ret, struct err *err)
+{
+	char os[24], arch[24];
+
+	if (take_text(o, "Version", ret->version, sizeof(ret->version), err) != 0 ||
+		take_text(o, "ApiVersion", ret->api_version, sizeof(ret->api_version), err) != 0 ||
+		take_text(o, "Os", os, sizeof(os), err) != 0 ||
+		take_text(o, "Arch", arch, sizeof(arch), err) != 0)
+		return -1;
+	snprintf(ret->os_arch, sizeof(ret->os_arch), "%s/%s", os, arch);
+	return 0;
+}
+
+int engine_json_info(const json_t *o, struct engine_info *ret, struct err *err)
+{
+	if (take_text(o, "Driver", ret->driver, sizeof(ret->driver), err) != 0)
+		return -1;
+	return take_text(o, "DockerRootDir", ret->data_root, sizeof(ret->data_root), err);
+}
+
+int engine_json_uses_image(const json_t *list, const struct digest *id, bool *ret, struct err *err)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+	const json_t *row;
+	size_t i;
+
+	if (!json_is_array(list))
+		return odd(err, "the list of containers is no array");
+	digest_text(id, text);
+	*ret = false;
+	json_array_foreach(list, i, row)
+	{
+		const char *image = json_string_value(json_object_get(row, "ImageID"));
+
+		if (!image)
+			return odd(err, "a container without an image");
+		*ret = *ret || strcmp(image, text) == 0;
+	}
+	return 0;
+}
+
+int engine_json_error(int status, const struct buf *body, struct err *err)
+{
+	json_t *o = NULL;
+	const char *message = NULL;
+	char shown[MESSAGE_SHOWN_MAX];
+
+	if (engine_json_parse(body, "an error", &o, NULL) == 0)
+		message = json_string_value(json_object_get(o, "message"));
+	if (message)
+		text_escape(shown, sizeof(shown), message, strlen(message));
+	else
+		snprintf(shown, sizeof(shown), "status %d without a reason", status);
+	json_decref(o);
+	return err_set(
+		err, status == 404 ? ERR_NOT_FOUND : ERR_ENGINE, "the engine says: %s", shown);
+}

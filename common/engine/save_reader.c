@@ -1,0 +1,334 @@
+#include "common/engine/save_reader.h"
+
+#include "common/base/buf.h"
+#include "common/base/text.h"
+#include "common/engine/v1_names.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+struct save_reader {
+	const struct engine_image *image;
+	save_read_fn *read;
+	void *read_ctx;
+	const struct engine_save_sink *sink;
+	void *sink_ctx;
+
+	struct archive *archive;
+	struct err read_err; /* what `read` failed with */
+	struct digest *chains;
+	bool *delivered; /* by layer */
+	size_t unnamed;	 /* layers delivered without a name */
+	bool noted, have_config;
+
+	struct digest dir; /* the directory whose json was read last */
+	size_t dir_layer;
+};
+
+enum entry_kind { ENTRY_OTHER, ENTRY_V1_JSON, ENTRY_V1_LAYER, ENTRY_NAMED };
+
+/* --- entry names --- */
+
+static bool parse_hex(const char *hex, struct digest *ret)
+{
+	char text[DIGEST_TEXT_LEN + 1] = "sha256:";
+
+	memcpy(text + 7, hex, DIGEST_HEX_LEN);
+	text[DIGEST_TEXT_LEN] = '\0';
+	return digest_parse(text, ret, NULL) == 0;
+}
+
+/* "<hex>/json" and "<hex>/layer.tar" (Docker up to 24), "<hex>.json", "<hex>.tar" (Podman),
+ * "blobs/sha256/<hex>" (Docker from 25). */
+static enum entry_kind classify(const char *name, struct digest *ret)
+{
+	static const char blobs[] = "blobs/sha256/";
+	const char *rest;
+
+	if (strncmp(name, blobs, sizeof(blobs) - 1) == 0)
+		name += sizeof(blobs) - 1;
+	if (strnlen(name, DIGEST_HEX_LEN) < DIGEST_HEX_LEN || !parse_hex(name, ret))
+		return ENTRY_OTHER;
+	rest = name + DIGEST_HEX_LEN;
+	if (strcmp(rest, "/json") == 0)
+		return ENTRY_V1_JSON;
+	if (strcmp(rest, "/layer.tar") == 0)
+		return ENTRY_V1_LAYER;
+	if (strcmp(rest, "") == 0 || strcmp(rest, ".json") == 0 || strcmp(rest, ".tar") == 0)
+		return ENTRY_NAMED;
+	return ENTRY_OTHER;
+}
+
+/* --- entry contents --- */
+
+static int archive_failed(struct save_reader *r, struct err *err)
+{
+	const char *why = archive_error_string(r->archive);
+	char shown[200];
+
+	if (r->read_err.code)
+		return err_set(err, r->read_err.code, "%s", r->read_err.text);
+	if (!why)
+		why = "no reason given";
+	return err_set(err, ERR_ENGINE, "the engine's archive of the image cannot be read: %s",
+		text_escape(shown, sizeof(shown), why, strlen(why)));
+}
+
+/* The next run of the entry's bytes; *ret_n 0 at its end. */
+static int next_block(
+	struct save_reader *r, uint64_t offset, const void **ret, size_t *ret_n, struct err *err)
+{
+	int64_t at;
+	int got;
+
+	do {
+		got = archive_read_data_block(r->archive, ret, ret_n, &at);
+		if (got == ARCHIVE_EOF) {
+			*ret_n = 0;
+			return 0;
+		}
+		if (got != ARCHIVE_OK)
+			return archive_failed(r, err);
+		if (*ret_n > 0 && (at < 0 || (uint64_t)at != offset))
+			return err_set(err, ERR_ENGINE, "the engine's archive has a sparse entry");
+	} while (*ret_n == 0);
+	return 0;
+}
+
+static int read_whole(struct save_reader *r, struct buf *ret, struct err *err)
+{
+	const void *bytes;
+	size_t n;
+
+	for (;;) {
+		if (next_block(r, buf_len(ret), &bytes, &n, err) != 0)
+			return -1;
+		if (n == 0)
+			return buf_ok(ret) ? 0 : err_nomem(err);
+		buf_append(ret, bytes, n);
+	}
+}
+
+static int deliver(
+	struct save_reader *r, const struct digest *diff_id, uint64_t size, struct err *err)
+{
+	const void *bytes;
+	uint64_t done = 0;
+	size_t n;
+
+	if (r->sink->layer(r->sink_ctx, diff_id, size, err) != 0)
+		return -1;
+	for (;;) {
+		if (next_block(r, done, &bytes, &n, err) != 0)
+			return -1;
+		if (n == 0)
+			break;
+		if (r->sink->bytes(r->sink_ctx, bytes, n, err) != 0)
+			return -1;
+		done += n;
+	}
+	if (done != size)
+		return err_set(err, ERR_ENGINE, "the engine's archive ends inside a layer");
+	return r->sink->layer_end(r->sink_ctx, err);
+}
+
+/* --- what to do with which entry --- */
+
+static bool wants(struct save_reader *r, size_t layer)
+{
+	return !r->delivered[layer] && r->sink->wants(r->sink_ctx, &r->image->diff_ids[layer]);
+}
+
+/* The same layer may stand at several places; it is delivered once. */
+static void mark_delivered(struct save_reader *r, const struct digest *diff_id)
+{
+	for (size_t i = 0; i < r->image->n_diff_ids; i++)
+		if (digest_equal(&r->image->diff_ids[i], diff_id))
+			r->delivered[i] = true;
+}
+
+/* Wanted layers that were not delivered by name. */
+static size_t missing(struct save_reader *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->image->n_diff_ids; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i && !again; k++)
+			again = digest_equal(&r->image->diff_ids[k], &r->image->diff_ids[i]);
+		n += !again && wants(r, i);
+	}
+	return n;
+}
+
+static int take_layer(struct save_reader *r, size_t layer, uint64_t size, struct err *err)
+{
+	const struct digest *diff_id = &r->image->diff_ids[layer];
+
+	if (!wants(r, layer))
+		return 0;
+	if (deliver(r, diff_id, size, err) != 0)
+		return -1;
+	mark_delivered(r, diff_id);
+	return 0;
+}
+
+static int take_unknown_layer(struct save_reader *r, uint64_t size, struct err *err)
+{
+	if (missing(r) == 0)
+		return 0;
+	if (!r->noted)
+		r->sink->note(r->sink_ctx, "the engine's archive does not tell which layer is "
+					   "which: reading them all");
+	r->noted = true;
+	r->unnamed++;
+	return deliver(r, NULL, size, err);
+}
+
+static int take_config(struct save_reader *r, uint64_t size, struct err *err)
+{
+	CLEANUP(buf_done) struct buf config;
+	struct digest got;
+
+	buf_init(&config, ENGINE_CONFIG_MAX);
+	if (size > ENGINE_CONFIG_MAX)
+		return err_set(
+			err, ERR_LIMIT, "the image's config is over %u bytes", ENGINE_CONFIG_MAX);
+	if (read_whole(r, &config, err) != 0)
+		return -1;
+	got = digest_of(buf_bytes(&config), buf_len(&config));
+	if (!digest_equal(&got, &r->image->id))
+		return err_set(err, ERR_VERIFY,
+			"the image's config in the engine's archive does not hash to the image's "
+			"ID");
+	r->have_config = true;
+	return r->sink->config(r->sink_ctx, buf_bytes(&config), buf_len(&config), err);
+}
+
+static int take_json(
+	struct save_reader *r, const struct digest *dir, uint64_t size, struct err *err)
+{
+	CLEANUP(buf_done) struct buf json;
+
+	buf_init(&json, V1_JSON_MAX);
+	r->dir = *dir;
+	r->dir_layer = V1_LAYER_UNKNOWN;
+	if (size == 0 || size > V1_JSON_MAX)
+		return 0;
+	if (read_whole(r, &json, err) != 0)
+		return -1;
+	r->dir_layer = v1_layer_index(dir, (const char *)buf_bytes(&json), buf_len(&json),
+		r->chains, r->image->n_diff_ids);
+	return 0;
+}
+
+static int take_named(
+	struct save_reader *r, const struct digest *name, uint64_t size, struct err *err)
+{
+	if (digest_equal(name, &r->image->id))
+		return r->have_config ? 0 : take_config(r, size, err);
+	for (size_t i = 0; i < r->image->n_diff_ids; i++)
+		if (digest_equal(&r->image->diff_ids[i], name))
+			return take_layer(r, i, size, err);
+	return 0;
+}
+
+static int take_entry(struct save_reader *r, struct archive_entry *entry, struct err *err)
+{
+	const char *name = archive_entry_pathname(entry);
+	int64_t size = archive_entry_size(entry);
+	struct digest d;
+	enum entry_kind kind;
+
+	/* A link stands for a layer that the archive holds under another name. */
+	if (!name || archive_entry_filetype(entry) != S_IFREG || archive_entry_hardlink(entry) ||
+		size < 0)
+		return 0;
+	kind = classify(name, &d);
+	if (kind == ENTRY_V1_JSON)
+		return take_json(r, &d, (uint64_t)size, err);
+	if (kind == ENTRY_NAMED)
+		return take_named(r, &d, (uint64_t)size, err);
+	if (kind != ENTRY_V1_LAYER)
+		return 0;
+	if (r->dir_layer != V1_LAYER_UNKNOWN && digest_equal(&d, &r->dir))
+		return take_layer(r, r->dir_layer, (uint64_t)size, err);
+	return take_unknown_layer(r, (uint64_t)size, err);
+}
+
+static int read_entries(struct save_reader *r, struct err *err)
+{
+	struct archive_entry *entry;
+	const void *rest;
+	size_t n;
+	int got;
+
+	while ((got = archive_read_next_header(r->archive, &entry)) == ARCHIVE_OK ||
+		got == ARCHIVE_WARN)
+		if (take_entry(r, entry, err) != 0)
+			return -1;
+	if (got != ARCHIVE_EOF)
+		return archive_failed(r, err);
+	do {
+		if (r->read(r->read_ctx, &rest, &n, err) != 0)
+			return -1;
+	} while (n > 0);
+	if (!r->have_config)
+		return err_set(err, ERR_ENGINE, "the engine's archive lacks the image's config");
+	if (missing(r) > r->unnamed)
+		return err_set(err, ERR_ENGINE, "the engine's archive lacks a layer of the image");
+	return 0;
+}
+
+static la_ssize_t on_read(struct archive *a, void *ctx, const void **ret)
+{
+	struct save_reader *r = ctx;
+	size_t n;
+
+	if (r->read(r->read_ctx, ret, &n, &r->read_err) != 0) {
+		archive_set_error(a, EIO, "%s", r->read_err.text);
+		return -1;
+	}
+	return (la_ssize_t)n;
+}
+
+static int prepare(struct save_reader *r, struct err *err)
+{
+	size_t n = r->image->n_diff_ids;
+
+	r->chains = calloc(n ? n : 1, sizeof(*r->chains));
+	r->delivered = calloc(n ? n : 1, sizeof(*r->delivered));
+	r->archive = archive_read_new();
+	if (!r->chains || !r->delivered || !r->archive)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++)
+		r->chains[i] = digest_chain(i ? &r->chains[i - 1] : NULL, &r->image->diff_ids[i]);
+	if (archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
+		archive_read_open(r->archive, r, NULL, on_read, NULL) != ARCHIVE_OK)
+		return archive_failed(r, err);
+	return 0;
+}
+
+int save_read(const struct engine_image *image, save_read_fn *read, void *read_ctx,
+	const struct engine_save_sink *sink, void *sink_ctx, struct err *err)
+{
+	struct save_reader r = { .image = image,
+		.read = read,
+		.read_ctx = read_ctx,
+		.sink = sink,
+		.sink_ctx = sink_ctx,
+		.dir_layer = V1_LAYER_UNKNOWN };
+	int result = prepare(&r, err);
+
+	if (result == 0)
+		result = read_entries(&r, err);
+	archive_read_free(r.archive);
+	free(r.chains);
+	free(r.delivered);
+	return result;
+}

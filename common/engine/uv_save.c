@@ -1,0 +1,219 @@
+/*
+ * The happy path: the archive's bytes go from the socket into a bounded pipe on the loop's thread;
+ * a thread of the save's own reads the pipe through libarchive and feeds the sink. A full pipe
+ * pauses the socket, and the thread wakes the loop when there is room again. When both the request
+ * and the thread are over, the owner is told. Whichever fails first ends the other.
+ */
+#include "common/engine/uv_save.h"
+
+#include "common/engine/byte_pipe.h"
+#include "common/engine/engine_call.h"
+#include "common/engine/save_reader.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SAVE_PIPE_SIZE (4u << 20)
+
+struct engine_save {
+	struct engine *engine;
+	struct engine_save *next; /* in engine->saves */
+	struct engine_image image;
+	struct engine_save_sink sink;
+	void *sink_ctx;
+	engine_done_fn *fn;
+	void *ctx;
+
+	struct http_request request;
+	struct byte_pipe *pipe;
+	uv_thread_t thread;
+	uv_async_t wake;
+	bool request_over, canceled;
+	atomic_bool reader_over;
+	struct err err; /* the reader's; written by the thread before reader_over */
+	int result;
+};
+
+/* --- the reading thread --- */
+
+static int read_pipe(void *ctx, const void **ret, size_t *ret_n, struct err *err)
+{
+	struct engine_save *s = ctx;
+
+	return byte_pipe_get(s->pipe, ret, ret_n, err);
+}
+
+static void read_archive(void *ctx)
+{
+	struct engine_save *s = ctx;
+
+	s->result = save_read(&s->image, read_pipe, s, &s->sink, s->sink_ctx, &s->err);
+	atomic_store(&s->reader_over, true);
+	uv_async_send(&s->wake);
+}
+
+static void pipe_has_room(void *ctx)
+{
+	struct engine_save *s = ctx;
+
+	uv_async_send(&s->wake);
+}
+
+/* --- the loop's thread --- */
+
+static void free_save(struct engine_save *s)
+{
+	byte_pipe_free(s->pipe);
+	free(s->image.diff_ids);
+	free(s);
+}
+
+static void wake_closed(uv_handle_t *handle)
+{
+	struct engine_save *s = handle->data, **at;
+	struct engine *e = s->engine;
+
+	for (at = &e->saves; *at != s; at = &(*at)->next)
+		;
+	*at = s->next;
+	if (s->canceled)
+		s->result = err_set(&s->err, ERR_INTERRUPTED, "interrupted");
+	s->fn(s->ctx, s->result == 0 ? NULL : &s->err);
+	free_save(s);
+	engine_maybe_close(e);
+}
+
+static void discarded(uv_handle_t *handle)
+{
+	free_save(handle->data);
+}
+
+static void maybe_over(struct engine_save *s)
+{
+	if (!s->request_over || !atomic_load(&s->reader_over) ||
+		uv_is_closing((uv_handle_t *)&s->wake))
+		return;
+	uv_thread_join(&s->thread);
+	uv_close((uv_handle_t *)&s->wake, wake_closed);
+}
+
+/* Room in the pipe, or the reader is over. */
+static void woken(uv_async_t *wake)
+{
+	struct engine_save *s = wake->data;
+
+	if (!atomic_load(&s->reader_over)) {
+		http_resume(&s->request);
+		return;
+	}
+	http_cancel(&s->request);
+	maybe_over(s);
+}
+
+static bool take_bytes(void *ctx, const void *bytes, size_t n)
+{
+	struct engine_save *s = ctx;
+
+	return byte_pipe_put(s->pipe, bytes, n);
+}
+
+static void request_done(void *ctx, int status, const struct buf *body, const struct err *failed)
+{
+	struct engine_save *s = ctx;
+	struct err err = { 0 };
+
+	if (failed)
+		err = *failed;
+	else if (status < 200 || status >= 300)
+		engine_json_error(status, body, &err);
+	byte_pipe_end(s->pipe, err.code ? &err : NULL);
+	s->request_over = true;
+	maybe_over(s);
+}
+
+void engine_save_cancel(struct engine_save *s)
+{
+	if (s->request_over && atomic_load(&s->reader_over))
+		return;
+	s->canceled = true;
+	http_cancel(&s->request);
+	byte_pipe_end(s->pipe, &(struct err){ .code = ERR_INTERRUPTED, .text = "interrupted" });
+}
+
+void uv_save_cancel_all(struct engine *e)
+{
+	for (struct engine_save *s = e->saves; s; s = s->next)
+		engine_save_cancel(s);
+}
+
+static int copy_image(struct engine_save *s, const struct engine_image *image, struct err *err)
+{
+	size_t n = image->n_diff_ids;
+
+	if (n > ENGINE_LAYERS_MAX)
+		return err_set(
+			err, ERR_LIMIT, "the image has more than %u layers", ENGINE_LAYERS_MAX);
+	s->image = (struct engine_image){ .id = image->id, .n_diff_ids = n };
+	s->image.diff_ids = calloc(n ? n : 1, sizeof(s->image.diff_ids[0]));
+	if (!s->image.diff_ids)
+		return err_nomem(err);
+	if (n)
+		memcpy(s->image.diff_ids, image->diff_ids, n * sizeof(s->image.diff_ids[0]));
+	return 0;
+}
+
+static void start_request(struct engine_save *s)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+	CLEANUP(cleanup_free) char *path = NULL;
+	struct http_call call = { .method = "GET",
+		.own_connection = true,
+		.sink = take_bytes,
+		.done = request_done,
+		.ctx = s };
+
+	digest_text(&s->image.id, text);
+	path = engine_path("/images/%s/get", text);
+	call.path = path ? path : "/";
+	http_start(s->engine->http, &s->request, &call);
+	if (!path)
+		http_fail(&s->request, ERR_NOMEM, "out of memory");
+}
+
+int engine_save_start(struct engine *e, const struct engine_image *image,
+	const struct engine_save_sink *sink, void *ctx, engine_done_fn *fn,
+	struct engine_save **ret, struct err *err)
+{
+	struct engine_save *s = calloc(1, sizeof(*s));
+	int r;
+
+	if (!s)
+		return err_nomem(err);
+	s->engine = e;
+	s->sink = *sink;
+	s->sink_ctx = s->ctx = ctx;
+	s->fn = fn;
+	s->pipe = byte_pipe_new(SAVE_PIPE_SIZE, pipe_has_room, s);
+	if (!s->pipe || copy_image(s, image, err) != 0) {
+		r = s->pipe ? -1 : err_nomem(err);
+		free_save(s);
+		return r;
+	}
+	r = uv_async_init(e->loop, &s->wake, woken);
+	if (r != 0) {
+		free_save(s);
+		return err_errno(err, -r, "cannot wake the event loop");
+	}
+	s->wake.data = s;
+	r = uv_thread_create(&s->thread, read_archive, s);
+	if (r != 0) {
+		uv_close((uv_handle_t *)&s->wake, discarded);
+		return err_errno(err, -r, "cannot start a thread");
+	}
+	s->next = e->saves;
+	e->saves = s;
+	start_request(s);
+	*ret = s;
+	return 0;
+}

@@ -1,0 +1,60 @@
+/* `drayd revoke`: takes a key, and invitations for its name, back. */
+#include "server/cmd.h"
+
+#include "common/base/log.h"
+#include "common/base/program.h"
+#include "common/base/text.h"
+#include "server/keyring.h"
+
+#include <string.h>
+
+#define SHOWN_MAX 80
+
+static const char revoke_text[] = "Removes the key: its client can do nothing any more, nor can an "
+				  "invitation for that name.\n";
+
+static int revoke(const char *state, const char *name, struct err *err)
+{
+	struct keyring *k;
+	char shown[SHOWN_MAX];
+	int r;
+
+	if (!text_is_name(name, strlen(name)))
+		return err_set(err, ERR_NOT_FOUND, "'%s' is no key's name; drayd keys lists them",
+			text_escape(shown, sizeof(shown), name, strlen(name)));
+	if (!keyring_exists(state))
+		return err_set(err, ERR_NOT_FOUND,
+			"%s holds no state of drayd; choose another with --state", state);
+	if (keyring_open(state, &k, err) != 0)
+		return -1;
+	r = keyring_revoke(k, name, err);
+	keyring_close(k);
+	if (r == 0)
+		log_info("%s is revoked", name);
+	return r;
+}
+
+int cmd_revoke(int argc, char **argv)
+{
+	const char *state = cmd_state_dir();
+	bool help = false;
+	const struct option_row rows[] = {
+		{ "state", 0, OPTION_TEXT, &state, "DIR",
+			"state directory (default DRAYD_STATE_DIR or /var/lib/dray)" },
+		{ 0 },
+	};
+	struct err err;
+	int n;
+
+	if (options_parse(rows, argc, argv, &n, &help, &err) != 0)
+		return program_fail(&err);
+	if (help) {
+		program_help("revoke NAME [OPTION]...", revoke_text, rows);
+		return 0;
+	}
+	if (n != 1) {
+		err_set(&err, ERR_USAGE, "revoke takes one name; drayd keys lists them");
+		return program_fail(&err);
+	}
+	return revoke(state, argv[1], &err) == 0 ? 0 : program_fail(&err);
+}

@@ -1,0 +1,116 @@
+#include "server/engine_have.h"
+
+#include "protocol/limits.h"
+#include "server/engine_side.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the check --- */
+
+static void mark(struct have_check *c, const struct engine_image *image)
+{
+	struct digest chain;
+
+	if (digest_equal(&image->id, c->image))
+		c->image_present = true;
+	for (size_t i = 0; i < image->n_diff_ids; i++) {
+		chain = digest_chain(i ? &chain : NULL, &image->diff_ids[i]);
+		for (size_t k = 0; k < c->n; k++)
+			if (digest_equal(&chain, &c->chains[k]))
+				c->present[k] = 1;
+	}
+}
+
+static void take_image(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	struct have_check *c = ctx;
+	struct engine_host *h = c->host;
+
+	if (!image)
+		c->fn(c->ctx, err);
+	else if (h->may_see(h->ctx, c->key, (const char *const *)image->tags, image->n_tags))
+		mark(c, image);
+}
+
+void have_check_start(struct have_check *c)
+{
+	engine_list_images(c->host->engine, take_image, c);
+}
+
+/* --- the job --- */
+
+struct have_job {
+	struct engine_job job;
+	struct digest *chains;
+	uint8_t *present;
+	struct have_check check;
+	bool aborted;
+};
+
+static void free_job(struct have_job *j)
+{
+	free(j->chains);
+	free(j->present);
+	engine_job_free(&j->job);
+}
+
+static void checked(void *ctx, const struct err *err)
+{
+	struct have_job *j = ctx;
+	struct port_message m = { .type = PORT_HAVE_REPLY };
+
+	if (err && !j->aborted) {
+		engine_side_failed(j->job.host, j->job.number, err);
+	} else if (!j->aborted) {
+		m.have_reply.job = j->job.number;
+		m.have_reply.image_present = j->check.image_present;
+		m.have_reply.chains = (wire_bytes){ .p = j->present, .n = (uint32_t)j->check.n };
+		engine_side_reply(j->job.host, &m);
+	}
+	free_job(j);
+}
+
+/* The listing that is under way ends the job. */
+static void abort_have(struct engine_job *job)
+{
+	struct have_job *j = (struct have_job *)job;
+
+	j->aborted = true;
+}
+
+static const struct engine_job_ops have_ops = { .abort = abort_have };
+
+static int start(struct have_job *j, const struct port_have *m, struct err *err)
+{
+	if (m->chains.n > OFFER_LAYERS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
+	j->chains = calloc(m->chains.n + 1u, sizeof(j->chains[0]));
+	j->present = calloc(m->chains.n + 1u, 1);
+	if (!j->chains || !j->present)
+		return err_nomem(err);
+	if (m->chains.n)
+		memcpy(j->chains, m->chains.at, m->chains.n * sizeof(j->chains[0]));
+	j->check = (struct have_check){ .host = j->job.host,
+		.key = j->job.key,
+		.image = &j->job.image,
+		.chains = j->chains,
+		.n = m->chains.n,
+		.present = j->present,
+		.fn = checked,
+		.ctx = j };
+	have_check_start(&j->check);
+	return 0;
+}
+
+void engine_have_take(struct engine_host *h, const struct port_have *m)
+{
+	struct have_job *j = (struct have_job *)engine_job_new(
+		h, sizeof(*j), &have_ops, m->job, &m->key, &m->image);
+	struct err err;
+
+	if (j && start(j, m, &err) != 0) {
+		engine_side_failed(h, m->job, &err);
+		free_job(j);
+	}
+}

@@ -1,0 +1,436 @@
+/*
+ * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members ->
+ * COMMIT -> are the layers that did not come in the engine? -> manifest.json and the archive's end
+ * -> the engine answers -> inspect -> tags -> LOADED. A failure anywhere breaks the load off, waits
+ * for what is under way, removes what the load made and is then told.
+ */
+#include "server/engine_load_job.h"
+
+#include "common/base/log.h"
+#include "protocol/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* What is pending beyond the credit: headers and padding of all members, and manifest.json. */
+#define PENDING_MAX (2 * ENGINE_CREDIT_MAX)
+
+#define TO(state) (1u << (state))
+static const unsigned next_states[LOAD_STATES] = {
+	[LOAD_OPENING] = TO(LOAD_RECEIVING) | TO(LOAD_UNDOING),
+	[LOAD_RECEIVING] = TO(LOAD_CHECKING) | TO(LOAD_UNDOING),
+	[LOAD_CHECKING] = TO(LOAD_APPLYING) | TO(LOAD_UNDOING),
+	[LOAD_APPLYING] = TO(LOAD_VERIFYING) | TO(LOAD_UNDOING),
+	[LOAD_VERIFYING] = TO(LOAD_TAGGING) | TO(LOAD_UNDOING),
+	[LOAD_TAGGING] = TO(LOAD_UNDOING),
+	[LOAD_UNDOING] = 0,
+};
+
+static void enter(struct load_job *j, enum load_state state)
+{
+	assert(next_states[j->state] & TO(state));
+	j->state = state;
+}
+
+static void tell_phase(struct load_job *j, enum engine_phase phase)
+{
+	struct port_message m = { .type = PORT_PHASE };
+
+	m.phase.job = j->job.number;
+	m.phase.phase = (uint8_t)phase;
+	engine_side_reply(j->job.host, &m);
+}
+
+static struct load_entry entry_of(const struct load_job *j)
+{
+	return (struct load_entry){ .image = j->job.image,
+		.job = j->job.number,
+		.existed = !j->job.makes_image,
+		.tags = j->tags.at,
+		.n_tags = j->tags.n };
+}
+
+static void inspect(struct load_job *j, engine_image_fn *fn)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(&j->job.image, text);
+	j->calling = true;
+	engine_inspect_image(j->job.host->engine, text, fn, j);
+}
+
+/* --- the end --- */
+
+static void free_job(struct load_job *j)
+{
+	free(j->diff_ids);
+	free(j->chains);
+	free(j->present);
+	free(j->names);
+	free(j->announced);
+	tag_list_done(&j->tags);
+	buf_done(&j->member.config);
+	buf_done(&j->pending);
+	hasher_free(j->hasher);
+	engine_job_free(&j->job);
+}
+
+/* Forgets the journal's entry, or leaves it to the next replay. */
+static void end_entry(struct load_job *j, bool settled)
+{
+	struct engine_host *h = j->job.host;
+	struct err err;
+
+	if (!j->job.journaled)
+		return;
+	if (settled && load_journal_remove(h->loads_dir, &j->job.image, j->job.number, &err) != 0) {
+		log_warn("%s", err.text);
+		settled = false;
+	}
+	h->replay.due = h->replay.due || !settled;
+}
+
+static void undone(void *ctx, bool settled, const struct err *err)
+{
+	struct load_job *j = ctx;
+
+	if (err && err->code != ERR_INTERRUPTED && err->code != ERR_UNREACHABLE)
+		log_warn("cleaning up after a load: %s", err->text);
+	end_entry(j, settled);
+	if (!j->silent)
+		engine_side_failed(j->job.host, j->job.number, &j->err);
+	free_job(j);
+}
+
+static void undo(struct load_job *j)
+{
+	bool late = j->state == LOAD_APPLYING;
+
+	enter(j, LOAD_UNDOING);
+	if (!j->job.journaled || !j->job.makes_image) {
+		undone(j, true, NULL);
+		return;
+	}
+	j->undo = (struct engine_undo){
+		.host = j->job.host, .entry = entry_of(j), .except = &j->job, .fn = undone, .ctx = j
+	};
+	/* The connection broke, so the engine may not have answered yet. */
+	if (late && j->err.code != ERR_ENGINE)
+		j->undo.entry.committed = (uint64_t)time(NULL);
+	engine_undo_start(&j->undo);
+}
+
+/* Waits for the end of what is under way. Before the archive was whole, breaking the connection
+ * makes the engine forget it; afterwards only its answer tells what became of it. */
+static void settle(struct load_job *j)
+{
+	if (j->load && j->state < LOAD_APPLYING)
+		engine_load_abort(j->load);
+	if (!j->load && !j->calling && !j->waiting)
+		undo(j);
+}
+
+void load_job_fail(struct load_job *j, const struct err *err)
+{
+	if (j->ending) {
+		j->silent = j->silent || !err;
+		return;
+	}
+	j->ending = true;
+	j->silent = !err;
+	if (err)
+		j->err = *err;
+	settle(j);
+}
+
+/* Every engine call's end: false when the job ends, and may be gone. */
+static bool call_over(struct load_job *j, const struct err *err)
+{
+	j->calling = false;
+	if (j->ending) {
+		settle(j);
+		return false;
+	}
+	if (err) {
+		load_job_fail(j, err);
+		return false;
+	}
+	return true;
+}
+
+/* --- tagging, verifying --- */
+
+static void loaded(struct load_job *j)
+{
+	struct port_message m = { .type = PORT_LOADED };
+
+	end_entry(j, true);
+	m.loaded.job = j->job.number;
+	m.loaded.image = j->job.image;
+	m.loaded.tags = (uint16_t)j->tags.n;
+	engine_side_reply(j->job.host, &m);
+	free_job(j);
+}
+
+static void all_tagged(void *ctx, const struct err *err)
+{
+	struct load_job *j = ctx;
+
+	if (call_over(j, err))
+		loaded(j);
+}
+
+static int check_image(struct load_job *j, const struct engine_image *image, struct err *err)
+{
+	if (!digest_equal(&image->id, &j->job.image) || image->n_diff_ids != j->n)
+		return err_set(err, ERR_VERIFY, "the engine made another image than was sent");
+	for (size_t i = 0; i < j->n; i++)
+		if (!digest_equal(&image->diff_ids[i], &j->diff_ids[i]))
+			return err_set(err, ERR_VERIFY,
+				"the engine's layer %zu is not the one that was sent", i + 1);
+	return 0;
+}
+
+static void made_image_seen(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	struct load_job *j = ctx;
+	struct err wrong;
+
+	if (!call_over(j, err))
+		return;
+	if (check_image(j, image, &wrong) != 0) {
+		load_job_fail(j, &wrong);
+		return;
+	}
+	enter(j, LOAD_TAGGING);
+	tell_phase(j, PHASE_TAGGING);
+	j->tagging = (struct tagging){ .engine = j->job.host->engine,
+		.image = j->job.image,
+		.tags = &j->tags,
+		.fn = all_tagged,
+		.ctx = j };
+	j->calling = true;
+	tagging_start(&j->tagging);
+}
+
+/* --- loading --- */
+
+static void load_over(void *ctx, const struct err *err)
+{
+	struct load_job *j = ctx;
+	struct err early;
+
+	j->load = NULL;
+	if (j->ending) {
+		settle(j);
+		return;
+	}
+	if (!err && j->state != LOAD_APPLYING) {
+		err_set(&early, ERR_ENGINE, "the engine ended the load before it had everything");
+		err = &early;
+	}
+	if (err) {
+		load_job_fail(j, err);
+		return;
+	}
+	enter(j, LOAD_VERIFYING);
+	tell_phase(j, PHASE_VERIFYING);
+	inspect(j, made_image_seen);
+}
+
+static void load_has_room(void *ctx)
+{
+	load_job_pump(ctx);
+}
+
+/* --- COMMIT --- */
+
+static int check_layers(struct load_job *j, struct err *err)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->names[i][0] || j->present[i])
+			continue;
+		digest_text(&j->diff_ids[i], text);
+		return err_set(err, ERR_NOT_FOUND,
+			"layer %zu (%s) did not come and is not in the engine", i + 1, text);
+	}
+	return 0;
+}
+
+static int commit(struct load_job *j, struct err *err)
+{
+	struct load_entry entry = entry_of(j);
+
+	if (check_layers(j, err) != 0)
+		return -1;
+	entry.committed = (uint64_t)time(NULL);
+	if (load_journal_write(j->job.host->loads_dir, &entry, err) != 0)
+		return -1;
+	return load_job_close_archive(j, err);
+}
+
+static void chains_known(void *ctx, const struct err *failed)
+{
+	struct load_job *j = ctx;
+	struct err err;
+
+	if (!call_over(j, failed))
+		return;
+	if (commit(j, &err) != 0) {
+		load_job_fail(j, &err);
+		return;
+	}
+	enter(j, LOAD_APPLYING);
+	tell_phase(j, PHASE_APPLYING);
+	load_job_pump(j);
+}
+
+static int start_commit(struct load_job *j, struct err *err)
+{
+	if (j->state != LOAD_RECEIVING || j->member.open || !j->have_config)
+		return err_set(err, ERR_PROTOCOL, "an image's end came before all of it");
+	enter(j, LOAD_CHECKING);
+	j->have = (struct have_check){ .host = j->job.host,
+		.key = j->job.key,
+		.image = &j->job.image,
+		.chains = j->chains,
+		.n = j->n,
+		.present = j->present,
+		.fn = chains_known,
+		.ctx = j };
+	j->calling = true;
+	have_check_start(&j->have);
+	return 0;
+}
+
+/* --- OPEN --- */
+
+static bool made_by_another(const struct load_job *j)
+{
+	for (const struct engine_job *o = j->job.host->jobs; o; o = o->next)
+		if (o != &j->job && o->makes_image && digest_equal(&o->image, &j->job.image))
+			return true;
+	return false;
+}
+
+static int begin(struct load_job *j, bool exists, struct err *err)
+{
+	struct engine_host *h = j->job.host;
+	struct load_entry entry;
+
+	j->job.makes_image = !exists || made_by_another(j);
+	entry = entry_of(j);
+	if (load_journal_write(h->loads_dir, &entry, err) != 0)
+		return -1;
+	j->job.journaled = true;
+	if (engine_load_start(h->engine, load_has_room, load_over, j, &j->load, err) != 0)
+		return -1;
+	enter(j, LOAD_RECEIVING);
+	tell_phase(j, PHASE_RECEIVING);
+	load_job_pump(j);
+	return 0;
+}
+
+static void existence_known(void *ctx, const struct engine_image *image, const struct err *failed)
+{
+	struct load_job *j = ctx;
+	struct err err;
+
+	if (!call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
+		return;
+	if (begin(j, image != NULL, &err) != 0)
+		load_job_fail(j, &err);
+}
+
+void engine_load_replayed(struct engine_host *h)
+{
+	struct engine_job *next;
+
+	for (struct engine_job *o = h->jobs; o; o = next) {
+		struct load_job *j = (struct load_job *)o;
+
+		next = o->next;
+		if (!o->wants_replay || !j->waiting)
+			continue;
+		j->waiting = false;
+		if (j->ending)
+			settle(j);
+		else
+			inspect(j, existence_known);
+	}
+}
+
+/* --- messages --- */
+
+static void take_message(struct engine_job *job, const struct port_message *m)
+{
+	struct load_job *j = (struct load_job *)job;
+	struct err err = { 0 };
+	int r;
+
+	if (j->ending)
+		return;
+	if (m->type == PORT_COMMIT)
+		r = start_commit(j, &err);
+	else if (j->state > LOAD_RECEIVING)
+		r = err_set(&err, ERR_PROTOCOL, "an image's data came after its end");
+	else if (m->type == PORT_MEMBER)
+		r = load_member_begin(j, &m->member, &err);
+	else
+		r = load_member_data(j, &m->data, &err);
+	if (r != 0)
+		load_job_fail(j, &err);
+}
+
+static void take_abort(struct engine_job *job)
+{
+	load_job_fail((struct load_job *)job, NULL);
+}
+
+static const struct engine_job_ops load_ops = { .message = take_message, .abort = take_abort };
+
+static int take_layers(struct load_job *j, const wire_digests *diff_ids, struct err *err)
+{
+	size_t n = diff_ids->n;
+
+	if (n > OFFER_LAYERS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
+	j->n = n;
+	j->diff_ids = calloc(n + 1, sizeof(j->diff_ids[0]));
+	j->chains = calloc(n + 1, sizeof(j->chains[0]));
+	j->present = calloc(n + 1, sizeof(j->present[0]));
+	j->names = calloc(n + 1, sizeof(j->names[0]));
+	j->announced = calloc(n + 1, sizeof(j->announced[0]));
+	j->hasher = hasher_new();
+	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->announced || !j->hasher)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		j->diff_ids[i] = diff_ids->at[i];
+		j->chains[i] = digest_chain(i ? &j->chains[i - 1] : NULL, &j->diff_ids[i]);
+	}
+	return 0;
+}
+
+void engine_load_take(struct engine_host *h, const struct port_open *m)
+{
+	struct load_job *j = (struct load_job *)engine_job_new(
+		h, sizeof(*j), &load_ops, m->job, &m->key, &m->image);
+	struct err err;
+
+	if (!j)
+		return;
+	j->job.wants_image = j->job.wants_replay = true;
+	buf_init(&j->pending, PENDING_MAX);
+	if (take_layers(j, &m->diff_ids, &err) != 0 ||
+		tag_list_take(&j->tags, h, j->job.key, &m->tags, &err) != 0) {
+		load_job_fail(j, &err);
+		return;
+	}
+	j->waiting = engine_replay_start(h);
+	if (!j->waiting)
+		inspect(j, existence_known);
+}

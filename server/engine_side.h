@@ -1,0 +1,70 @@
+/* Inside of the engine side: the host, and what every job is. */
+#pragma once
+
+#include "common/engine/engine.h"
+#include "server/engine_host.h"
+#include "server/engine_undo.h"
+
+struct engine_job;
+
+/* A job's part in the messages that come for it; those that it does not take are NULL. */
+struct engine_job_ops {
+	void (*message)(struct engine_job *j, const struct port_message *m);
+	void (*abort)(struct engine_job *j);
+};
+
+/* The first member of every job. */
+struct engine_job {
+	struct engine_job *next;
+	struct engine_host *host;
+	const struct engine_job_ops *ops;
+	uint32_t number;
+	char *key;
+	struct digest image;
+	bool wants_image;  /* will tag it, or clean it up */
+	bool wants_replay; /* a struct load_job: waits for the journal to be replayed */
+	bool makes_image;  /* a load of an image that was not there before */
+	bool journaled;
+};
+
+struct engine_host {
+	struct engine *engine;
+	struct engine_port *port;
+	char *loads_dir;
+	engine_may_tag_fn *may_tag;
+	engine_may_see_fn *may_see;
+	void *ctx;
+	struct engine_job *jobs;
+	struct engine_replay replay;
+	bool closing;
+	void (*on_closed)(void *ctx);
+	void *closed_ctx;
+};
+
+/* A zeroed job of `size` bytes in the host's list; `key` is copied. NULL: the net side was told
+ * that it failed. */
+struct engine_job *engine_job_new(struct engine_host *host, size_t size,
+	const struct engine_job_ops *ops, uint32_t number, const wire_text *key,
+	const struct digest *image);
+
+/* Takes the job out of the list and frees it. */
+void engine_job_free(struct engine_job *j);
+
+/* Says something to the net side; a failure to do so is logged. */
+void engine_side_reply(struct engine_host *h, const struct port_message *m);
+void engine_side_failed(struct engine_host *h, uint32_t number, const struct err *err);
+
+/* Whether the key may give all of these tags, each of a sensible form; ERR_REFUSED names the one
+ * that it may not. Copies them. */
+struct tag_list {
+	char **at;
+	size_t n;
+};
+int tag_list_take(struct tag_list *ret, struct engine_host *h, const char *key,
+	const wire_texts *tags, struct err *err) MUST_CHECK;
+void tag_list_done(struct tag_list *t);
+
+/* Begins the job that the message asks for, or fails it. */
+void engine_have_take(struct engine_host *h, const struct port_have *m);
+void engine_tag_take(struct engine_host *h, const struct port_tag *m);
+void engine_load_take(struct engine_host *h, const struct port_open *m);

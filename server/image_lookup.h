@@ -1,0 +1,18 @@
+/* Which of an image's blobs a domain's store has, complete and verified. Loop's thread. */
+#pragma once
+
+#include "server/uv_depot.h"
+
+struct image_lookup;
+
+/* found[i] and sizes[i] answer names[i]; valid during the call. err NULL on success. Fires from the
+ * loop. */
+typedef void image_lookup_fn(
+	void *ctx, const bool *found, const uint64_t *sizes, const struct err *err);
+
+/* `names` are copied. */
+int image_lookup_start(struct depot_domain *domain, const struct digest *names, uint32_t n,
+	image_lookup_fn *fn, void *ctx, struct image_lookup **ret, struct err *err) MUST_CHECK;
+
+/* `fn` does not fire any more. NULL is fine. */
+void image_lookup_forget(struct image_lookup *l);

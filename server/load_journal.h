@@ -1,0 +1,33 @@
+/*
+ * What loads are under way, durably: one small JSON file each in a directory of its own, written
+ * before the load and removed after it, so that a start after a crash can clean up. Blocking,
+ * quick.
+ */
+#pragma once
+
+#include "common/chunk/digest.h"
+
+#define LOAD_ENTRY_MAX (64u << 10) /* bytes of a file */
+#define LOAD_ENTRIES_MAX 4096u
+
+struct load_entry {
+	struct digest image;
+	uint32_t job;
+	bool existed;	    /* the image was there before: never delete it */
+	uint64_t committed; /* Unix time at which the whole archive was with the engine; 0: not */
+	char **tags;	    /* wanted */
+	size_t n_tags;
+};
+
+/* Makes or replaces the entry's file. */
+int load_journal_write(const char *dir, const struct load_entry *entry, struct err *err) MUST_CHECK;
+
+/* A missing file is success. */
+int load_journal_remove(
+	const char *dir, const struct digest *image, uint32_t job, struct err *err) MUST_CHECK;
+
+/* All entries; load_journal_free frees them. Files that are no entries are left alone, and counted
+ * in *ret_odd when they are named like one. A missing directory holds none. */
+int load_journal_list(const char *dir, struct load_entry **ret, size_t *ret_n, size_t *ret_odd,
+	struct err *err) MUST_CHECK;
+void load_journal_free(struct load_entry *entries, size_t n);

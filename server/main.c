@@ -1,0 +1,29 @@
+#include "server/cmd.h"
+
+#include "common/base/program.h"
+
+#include <stdlib.h>
+
+const char *cmd_state_dir(void)
+{
+	const char *dir = getenv("DRAYD_STATE_DIR");
+
+	return dir && dir[0] ? dir : "/var/lib/dray";
+}
+
+int main(int argc, char **argv)
+{
+	static const struct program_command commands[] = {
+		{ "serve", "receive for the container engine of this host", cmd_serve },
+		{ "invite", "print a one-time token that lets a client pair", cmd_invite },
+		{ "keys", "list who may do what", cmd_keys },
+		{ "revoke", "take a key back", cmd_revoke },
+		{ 0 },
+	};
+	static const struct program drayd = { .name = "drayd",
+		.about =
+			"Receives images from dray and gives them to this host's container engine.",
+		.commands = commands };
+
+	return program_run(&drayd, argc, argv);
+}

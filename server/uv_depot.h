@@ -1,0 +1,46 @@
+/*
+ * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened at
+ * its first use and stays open. Work is posted as calls, which run one after the other in the order
+ * of posting, whatever their domain.
+ */
+#pragma once
+
+#include "common/store/store.h"
+#include "link/uv_worker.h"
+
+struct depot;
+struct depot_domain;
+
+/* Embedded in what the call is about; owned by the poster until `done` (or depot_call_wait)
+ * returns. */
+struct depot_call {
+	int (*run)(struct depot_call *c, struct store *s, struct err *err); /* store's thread */
+	void (*done)(struct depot_call *c); /* loop's thread; NULL for depot_call_wait */
+	int result;			    /* of run, or of opening the domain: 0 or -1 */
+	struct err err;			    /* when result is -1 */
+
+	/* the depot's own */
+	struct uv_task task;
+	struct depot_domain *domain;
+	void *waiter;
+};
+
+/* `state_dir`/domains holds the domains. */
+int depot_start(
+	uv_loop_t *loop, const char *state_dir, struct depot **ret, struct err *err) MUST_CHECK;
+
+/* Runs what is queued, closes the stores, then calls `closed` from the loop. */
+void depot_stop(struct depot *d, void (*closed)(void *ctx), void *ctx);
+
+/* The domain of that name (as from the keyring: letters, digits, "_.-"); lives as long as the
+ * depot. NULL when out of memory. Loop's thread. */
+struct depot_domain *depot_domain(struct depot *d, const char *name);
+
+/* Where it lies, for a store_reader of another thread. */
+const char *depot_domain_dir(const struct depot_domain *domain);
+
+/* Loop's thread, or any other for calls without `done`. */
+void depot_post(struct depot_domain *domain, struct depot_call *c);
+
+/* Posts and waits: for threads other than the loop's and the store's. Returns the call's result. */
+int depot_call_wait(struct depot_domain *domain, struct depot_call *c, struct err *err) MUST_CHECK;
