@@ -99,14 +99,14 @@ static int choose_address(const char *given, char ret[ADDRESS_TEXT_MAX + 1], str
 	return 0;
 }
 
-static void tell(const struct keyring_invite *invite)
+static void tell(const struct keyring_invite *invite, uint64_t seconds)
 {
-	char grants[GRANTS_TEXT_MAX];
+	char grants[GRANTS_TEXT_MAX], good[TEXT_SECONDS_MAX];
 	const struct keyring_entry *e = &invite->entry;
 
-	log_info("whoever pairs as %s may: %s (images: %s; group: %s)", e->name,
-		grants_print(e->grants, grants), e->images.text[0] ? e->images.text : "all",
-		e->group);
+	log_info("whoever pairs as %s within %s may: %s (images: %s; group: %s)", e->name,
+		text_seconds(good, (double)seconds), grants_print(e->grants, grants),
+		e->images.text[0] ? e->images.text : "all", e->group);
 }
 
 /* --- making it --- */
@@ -151,7 +151,7 @@ static int invite(const struct invite_options *o, struct err *err)
 	r = make_token(k, address, &kept, now, text, err);
 	keyring_close(k);
 	if (r == 0) {
-		tell(&kept);
+		tell(&kept, o->expires);
 		puts(text);
 	}
 	sodium_memzero(text, sizeof(text));

@@ -55,6 +55,42 @@ void engine_job_free(struct engine_job *j)
 	free(j);
 }
 
+static bool must_wait(const struct engine_job *j)
+{
+	if (j->host->replay.running)
+		return true;
+	for (const struct engine_undo *u = j->host->undos; u; u = u->next)
+		if (digest_equal(&u->entry.image, &j->image))
+			return true;
+	return false;
+}
+
+void engine_job_wait(struct engine_job *j, void (*go)(struct engine_job *j))
+{
+	if (must_wait(j))
+		j->go = go;
+	else
+		go(j);
+}
+
+/* A job that goes may end and take others with it: begin anew after each. */
+void engine_jobs_wake(struct engine_host *h)
+{
+	struct engine_job *j = h->jobs;
+
+	while (j) {
+		void (*go)(struct engine_job * j) = j->go;
+
+		if (!go || must_wait(j)) {
+			j = j->next;
+			continue;
+		}
+		j->go = NULL;
+		go(j);
+		j = h->jobs;
+	}
+}
+
 static struct engine_job *find_job(struct engine_host *h, uint32_t number)
 {
 	for (struct engine_job *j = h->jobs; j; j = j->next)

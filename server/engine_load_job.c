@@ -28,13 +28,13 @@ static const unsigned next_states[LOAD_STATES] = {
 	[LOAD_UNDOING] = 0,
 };
 
-static void enter(struct load_job *j, enum load_state state)
+void load_job_enter(struct load_job *j, enum load_state state)
 {
 	assert(next_states[j->state] & TO(state));
 	j->state = state;
 }
 
-static void tell_phase(struct load_job *j, enum engine_phase phase)
+void load_job_phase(struct load_job *j, enum engine_phase phase)
 {
 	struct port_message m = { .type = PORT_PHASE };
 
@@ -43,7 +43,7 @@ static void tell_phase(struct load_job *j, enum engine_phase phase)
 	engine_side_reply(j->job.host, &m);
 }
 
-static struct load_entry entry_of(const struct load_job *j)
+struct load_entry load_job_entry(const struct load_job *j)
 {
 	return (struct load_entry){ .image = j->job.image,
 		.job = j->job.number,
@@ -52,7 +52,7 @@ static struct load_entry entry_of(const struct load_job *j)
 		.n_tags = j->tags.n };
 }
 
-static void inspect(struct load_job *j, engine_image_fn *fn)
+void load_job_inspect(struct load_job *j, engine_image_fn *fn)
 {
 	char text[DIGEST_TEXT_LEN + 1];
 
@@ -108,18 +108,21 @@ static void undo(struct load_job *j)
 {
 	bool late = j->state == LOAD_APPLYING;
 
-	enter(j, LOAD_UNDOING);
+	load_job_enter(j, LOAD_UNDOING);
 	if (!j->job.journaled || !j->job.makes_image) {
 		undone(j, true, NULL);
 		return;
 	}
-	j->undo = (struct engine_undo){
-		.host = j->job.host, .entry = entry_of(j), .except = &j->job, .fn = undone, .ctx = j
-	};
+	j->undo = (struct engine_undo){ .host = j->job.host,
+		.entry = load_job_entry(j),
+		.except = &j->job,
+		.fn = undone,
+		.ctx = j };
 	/* The connection broke, so the engine may not have answered yet. */
 	if (late && j->err.code != ERR_ENGINE)
 		j->undo.entry.committed = (uint64_t)time(NULL);
-	engine_undo_start(&j->undo);
+	if (!engine_undo_start(&j->undo))
+		undone(j, false, NULL);
 }
 
 /* Waits for the end of what is under way. Before the archive was whole, breaking the connection
@@ -128,7 +131,7 @@ static void settle(struct load_job *j)
 {
 	if (j->load && j->state < LOAD_APPLYING)
 		engine_load_abort(j->load);
-	if (!j->load && !j->calling && !j->waiting)
+	if (!j->load && !j->calling)
 		undo(j);
 }
 
@@ -145,8 +148,7 @@ void load_job_fail(struct load_job *j, const struct err *err)
 	settle(j);
 }
 
-/* Every engine call's end: false when the job ends, and may be gone. */
-static bool call_over(struct load_job *j, const struct err *err)
+bool load_job_call_over(struct load_job *j, const struct err *err)
 {
 	j->calling = false;
 	if (j->ending) {
@@ -160,9 +162,7 @@ static bool call_over(struct load_job *j, const struct err *err)
 	return true;
 }
 
-/* --- tagging, verifying --- */
-
-static void loaded(struct load_job *j)
+void load_job_loaded(struct load_job *j)
 {
 	struct port_message m = { .type = PORT_LOADED };
 
@@ -172,47 +172,6 @@ static void loaded(struct load_job *j)
 	m.loaded.tags = (uint16_t)j->tags.n;
 	engine_side_reply(j->job.host, &m);
 	free_job(j);
-}
-
-static void all_tagged(void *ctx, const struct err *err)
-{
-	struct load_job *j = ctx;
-
-	if (call_over(j, err))
-		loaded(j);
-}
-
-static int check_image(struct load_job *j, const struct engine_image *image, struct err *err)
-{
-	if (!digest_equal(&image->id, &j->job.image) || image->n_diff_ids != j->n)
-		return err_set(err, ERR_VERIFY, "the engine made another image than was sent");
-	for (size_t i = 0; i < j->n; i++)
-		if (!digest_equal(&image->diff_ids[i], &j->diff_ids[i]))
-			return err_set(err, ERR_VERIFY,
-				"the engine's layer %zu is not the one that was sent", i + 1);
-	return 0;
-}
-
-static void made_image_seen(void *ctx, const struct engine_image *image, const struct err *err)
-{
-	struct load_job *j = ctx;
-	struct err wrong;
-
-	if (!call_over(j, err))
-		return;
-	if (check_image(j, image, &wrong) != 0) {
-		load_job_fail(j, &wrong);
-		return;
-	}
-	enter(j, LOAD_TAGGING);
-	tell_phase(j, PHASE_TAGGING);
-	j->tagging = (struct tagging){ .engine = j->job.host->engine,
-		.image = j->job.image,
-		.tags = &j->tags,
-		.fn = all_tagged,
-		.ctx = j };
-	j->calling = true;
-	tagging_start(&j->tagging);
 }
 
 /* --- loading --- */
@@ -235,76 +194,12 @@ static void load_over(void *ctx, const struct err *err)
 		load_job_fail(j, err);
 		return;
 	}
-	enter(j, LOAD_VERIFYING);
-	tell_phase(j, PHASE_VERIFYING);
-	inspect(j, made_image_seen);
+	load_job_verify(j);
 }
 
 static void load_has_room(void *ctx)
 {
 	load_job_pump(ctx);
-}
-
-/* --- COMMIT --- */
-
-static int check_layers(struct load_job *j, struct err *err)
-{
-	char text[DIGEST_TEXT_LEN + 1];
-
-	for (size_t i = 0; i < j->n; i++) {
-		if (j->names[i][0] || j->present[i])
-			continue;
-		digest_text(&j->diff_ids[i], text);
-		return err_set(err, ERR_NOT_FOUND,
-			"layer %zu (%s) did not come and is not in the engine", i + 1, text);
-	}
-	return 0;
-}
-
-static int commit(struct load_job *j, struct err *err)
-{
-	struct load_entry entry = entry_of(j);
-
-	if (check_layers(j, err) != 0)
-		return -1;
-	entry.committed = (uint64_t)time(NULL);
-	if (load_journal_write(j->job.host->loads_dir, &entry, err) != 0)
-		return -1;
-	return load_job_close_archive(j, err);
-}
-
-static void chains_known(void *ctx, const struct err *failed)
-{
-	struct load_job *j = ctx;
-	struct err err;
-
-	if (!call_over(j, failed))
-		return;
-	if (commit(j, &err) != 0) {
-		load_job_fail(j, &err);
-		return;
-	}
-	enter(j, LOAD_APPLYING);
-	tell_phase(j, PHASE_APPLYING);
-	load_job_pump(j);
-}
-
-static int start_commit(struct load_job *j, struct err *err)
-{
-	if (j->state != LOAD_RECEIVING || j->member.open || !j->have_config)
-		return err_set(err, ERR_PROTOCOL, "an image's end came before all of it");
-	enter(j, LOAD_CHECKING);
-	j->have = (struct have_check){ .host = j->job.host,
-		.key = j->job.key,
-		.image = &j->job.image,
-		.chains = j->chains,
-		.n = j->n,
-		.present = j->present,
-		.fn = chains_known,
-		.ctx = j };
-	j->calling = true;
-	have_check_start(&j->have);
-	return 0;
 }
 
 /* --- OPEN --- */
@@ -323,14 +218,14 @@ static int begin(struct load_job *j, bool exists, struct err *err)
 	struct load_entry entry;
 
 	j->job.makes_image = !exists || made_by_another(j);
-	entry = entry_of(j);
+	entry = load_job_entry(j);
 	if (load_journal_write(h->loads_dir, &entry, err) != 0)
 		return -1;
 	j->job.journaled = true;
 	if (engine_load_start(h->engine, load_has_room, load_over, j, &j->load, err) != 0)
 		return -1;
-	enter(j, LOAD_RECEIVING);
-	tell_phase(j, PHASE_RECEIVING);
+	load_job_enter(j, LOAD_RECEIVING);
+	load_job_phase(j, PHASE_RECEIVING);
 	load_job_pump(j);
 	return 0;
 }
@@ -340,28 +235,15 @@ static void existence_known(void *ctx, const struct engine_image *image, const s
 	struct load_job *j = ctx;
 	struct err err;
 
-	if (!call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
+	if (!load_job_call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
 		return;
 	if (begin(j, image != NULL, &err) != 0)
 		load_job_fail(j, &err);
 }
 
-void engine_load_replayed(struct engine_host *h)
+static void go(struct engine_job *job)
 {
-	struct engine_job *next;
-
-	for (struct engine_job *o = h->jobs; o; o = next) {
-		struct load_job *j = (struct load_job *)o;
-
-		next = o->next;
-		if (!o->wants_replay || !j->waiting)
-			continue;
-		j->waiting = false;
-		if (j->ending)
-			settle(j);
-		else
-			inspect(j, existence_known);
-	}
+	load_job_inspect((struct load_job *)job, existence_known);
 }
 
 /* --- messages --- */
@@ -375,7 +257,7 @@ static void take_message(struct engine_job *job, const struct port_message *m)
 	if (j->ending)
 		return;
 	if (m->type == PORT_COMMIT)
-		r = start_commit(j, &err);
+		r = load_job_commit(j, &err);
 	else if (j->state > LOAD_RECEIVING)
 		r = err_set(&err, ERR_PROTOCOL, "an image's data came after its end");
 	else if (m->type == PORT_MEMBER)
@@ -423,14 +305,13 @@ void engine_load_take(struct engine_host *h, const struct port_open *m)
 
 	if (!j)
 		return;
-	j->job.wants_image = j->job.wants_replay = true;
+	j->job.wants_image = true;
 	buf_init(&j->pending, PENDING_MAX);
 	if (take_layers(j, &m->diff_ids, &err) != 0 ||
 		tag_list_take(&j->tags, h, j->job.key, &m->tags, &err) != 0) {
 		load_job_fail(j, &err);
 		return;
 	}
-	j->waiting = engine_replay_start(h);
-	if (!j->waiting)
-		inspect(j, existence_known);
+	engine_replay_start(h);
+	engine_job_wait(&j->job, go);
 }

@@ -1,6 +1,7 @@
 /*
- * One load, from OPEN to LOADED or FAILED. engine_load_job.c has its states, engine_load_members.c
- * what happens while its members arrive.
+ * One load, from OPEN to LOADED or FAILED. engine_load_job.c has its states, its beginning and its
+ * failures, engine_load_members.c what happens while its members arrive, engine_load_commit.c what
+ * comes after them.
  */
 #pragma once
 
@@ -49,7 +50,6 @@ struct load_job {
 
 	struct engine_load *load; /* NULL when there is none (any more) */
 	bool calling;		  /* an engine call of this job is under way */
-	bool waiting;		  /* for the replay */
 	bool ending, silent;	  /* on the way to UNDOING; silent: nobody wants to know why */
 	struct err err;		  /* why */
 	struct have_check have;
@@ -71,3 +71,21 @@ void load_job_pump(struct load_job *j);
 
 /* Adds manifest.json and the end of the archive to what is pending. */
 int load_job_close_archive(struct load_job *j, struct err *err) MUST_CHECK;
+
+/* COMMIT. -1: the job is to fail. */
+int load_job_commit(struct load_job *j, struct err *err) MUST_CHECK;
+
+/* The engine says that it loaded the archive. */
+void load_job_verify(struct load_job *j);
+
+/* Verified and tagged: says so and frees the job. */
+void load_job_loaded(struct load_job *j);
+
+/* Small things that both halves use. */
+void load_job_enter(struct load_job *j, enum load_state state);
+void load_job_phase(struct load_job *j, enum engine_phase phase);
+void load_job_inspect(struct load_job *j, engine_image_fn *fn);
+struct load_entry load_job_entry(const struct load_job *j);
+
+/* To be called at the end of every engine call: false when the job ends, and may be gone. */
+bool load_job_call_over(struct load_job *j, const struct err *err);

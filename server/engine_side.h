@@ -21,9 +21,9 @@ struct engine_job {
 	uint32_t number;
 	char *key;
 	struct digest image;
-	bool wants_image;  /* will tag it, or clean it up */
-	bool wants_replay; /* a struct load_job: waits for the journal to be replayed */
-	bool makes_image;  /* a load of an image that was not there before */
+	void (*go)(struct engine_job *j); /* while it waits: see engine_job_wait */
+	bool wants_image;		  /* will tag it, or clean it up */
+	bool makes_image;		  /* a load of an image that was not there before */
 	bool journaled;
 };
 
@@ -35,6 +35,7 @@ struct engine_host {
 	engine_may_see_fn *may_see;
 	void *ctx;
 	struct engine_job *jobs;
+	struct engine_undo *undos; /* under way */
 	struct engine_replay replay;
 	bool closing;
 	void (*on_closed)(void *ctx);
@@ -49,6 +50,13 @@ struct engine_job *engine_job_new(struct engine_host *host, size_t size,
 
 /* Takes the job out of the list and frees it. */
 void engine_job_free(struct engine_job *j);
+
+/* Calls `go` when nothing cleans up after an earlier load of the job's image any more: at once or
+ * later. So a job never sees an image that is about to be deleted. */
+void engine_job_wait(struct engine_job *j, void (*go)(struct engine_job *j));
+
+/* A clean-up is over: lets the jobs go that need not wait any longer. */
+void engine_jobs_wake(struct engine_host *h);
 
 /* Says something to the net side; a failure to do so is logged. */
 void engine_side_reply(struct engine_host *h, const struct port_message *m);

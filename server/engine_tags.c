@@ -86,12 +86,22 @@ static void inspected(void *ctx, const struct engine_image *image, const struct 
 	tagging_start(&j->tagging);
 }
 
-/* The call that is under way ends the job. */
+/* The call that is under way ends the job, if there is one. */
 static void abort_tag(struct engine_job *job)
 {
 	struct tag_job *j = (struct tag_job *)job;
 
 	j->aborted = true;
+	if (job->go)
+		end(j, NULL);
+}
+
+static void go(struct engine_job *job)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(&job->image, text);
+	engine_inspect_image(job->host->engine, text, inspected, job);
 }
 
 static const struct engine_job_ops tag_ops = { .abort = abort_tag };
@@ -100,7 +110,6 @@ void engine_tag_take(struct engine_host *h, const struct port_tag *m)
 {
 	struct tag_job *j = (struct tag_job *)engine_job_new(
 		h, sizeof(*j), &tag_ops, m->job, &m->key, &m->image);
-	char text[DIGEST_TEXT_LEN + 1];
 	struct err err;
 
 	if (!j)
@@ -110,6 +119,5 @@ void engine_tag_take(struct engine_host *h, const struct port_tag *m)
 		end(j, &err);
 		return;
 	}
-	digest_text(&j->job.image, text);
-	engine_inspect_image(h->engine, text, inspected, j);
+	engine_job_wait(&j->job, go);
 }

@@ -8,30 +8,29 @@
 
 /* --- one load --- */
 
-static void removed(void *ctx, const struct err *err)
+static void end_undo(struct engine_undo *u, bool settled, const struct err *err)
 {
-	struct engine_undo *u = ctx;
+	struct engine_host *h = u->host;
+	struct engine_undo **at = &h->undos;
 
-	u->fn(u->ctx, !err || err->code == ERR_NOT_FOUND, err);
+	while (*at != u)
+		at = &(*at)->next;
+	*at = u->next;
+	u->fn(u->ctx, settled, err);
+	engine_jobs_wake(h);
 }
 
-/* Another job is about to tag the image, or to find that it cannot. */
-static bool wanted_by_others(const struct engine_undo *u)
+static void removed(void *ctx, const struct err *err)
 {
-	for (const struct engine_job *j = u->host->jobs; j; j = j->next)
-		if (j != u->except && j->wants_image && digest_equal(&j->image, &u->entry.image))
-			return true;
-	return false;
+	end_undo(ctx, !err || err->code == ERR_NOT_FOUND, err);
 }
 
 static void use_known(void *ctx, bool yes, const struct err *err)
 {
 	struct engine_undo *u = ctx;
 
-	if (err || wanted_by_others(u))
-		u->fn(u->ctx, false, err);
-	else if (yes)
-		u->fn(u->ctx, true, NULL);
+	if (err || yes)
+		end_undo(u, !err, err);
 	else
 		engine_remove_image(u->host->engine, &u->entry.image, removed, u);
 }
@@ -49,21 +48,36 @@ static void inspected(void *ctx, const struct engine_image *image, const struct 
 	struct engine_undo *u = ctx;
 
 	if (err && err->code == ERR_NOT_FOUND)
-		u->fn(u->ctx, !may_come_late(&u->entry), NULL);
+		end_undo(u, !may_come_late(&u->entry), NULL);
 	else if (err)
-		u->fn(u->ctx, false, err);
+		end_undo(u, false, err);
 	else if (image->n_tags > 0)
-		u->fn(u->ctx, true, NULL);
+		end_undo(u, true, NULL);
 	else
 		engine_image_in_use(u->host->engine, &u->entry.image, use_known, u);
 }
 
-void engine_undo_start(struct engine_undo *u)
+/* Is another job about to tag the image, or to find that it cannot? Those that wait are not. */
+static bool wanted_by_others(const struct engine_undo *u)
+{
+	for (const struct engine_job *j = u->host->jobs; j; j = j->next)
+		if (j != u->except && j->wants_image && !j->go &&
+			digest_equal(&j->image, &u->entry.image))
+			return true;
+	return false;
+}
+
+bool engine_undo_start(struct engine_undo *u)
 {
 	char text[DIGEST_TEXT_LEN + 1];
 
+	if (wanted_by_others(u))
+		return false;
+	u->next = u->host->undos;
+	u->host->undos = u;
 	digest_text(&u->entry.image, text);
 	engine_inspect_image(u->host->engine, text, inspected, u);
+	return true;
 }
 
 /* --- all that an earlier run left --- */
@@ -105,10 +119,8 @@ static void undone(void *ctx, bool settled, const struct err *err)
 		r->at = r->n;
 		r->kept = true;
 	}
-	if (next_entry(h))
-		return;
-	end_replay(r);
-	engine_load_replayed(h);
+	if (!next_entry(h))
+		end_replay(r);
 }
 
 /* Is this the entry of a load that runs now? */
@@ -137,31 +149,30 @@ static bool next_entry(struct engine_host *h)
 			r->undo = (struct engine_undo){
 				.host = h, .entry = *entry, .fn = undone, .ctx = h
 			};
-			engine_undo_start(&r->undo);
-			return true;
+			if (engine_undo_start(&r->undo))
+				return true;
+			end_entry(h, false);
 		}
 	}
 	return false;
 }
 
-bool engine_replay_start(struct engine_host *h)
+void engine_replay_start(struct engine_host *h)
 {
 	struct engine_replay *r = &h->replay;
 	struct err err;
 	size_t odd = 0;
 
 	if (r->running || !r->due)
-		return r->running;
+		return;
 	r->kept = false;
 	if (load_journal_list(h->loads_dir, &r->entries, &r->n, &odd, &err) != 0) {
 		log_warn("journal of loads: %s", err.text);
-		return false;
+		return;
 	}
 	if (odd > 0)
 		log_warn("%s holds %zu damaged files", h->loads_dir, odd);
 	r->running = true;
-	if (next_entry(h))
-		return true;
-	end_replay(r);
-	return false;
+	if (!next_entry(h))
+		end_replay(r);
 }

@@ -1,7 +1,7 @@
 /*
  * Cleaning up after a load that did not end well: the image is deleted only if the load made it, it
  * has no tag, no container uses it and no other job wants it. And the same for all entries that an
- * earlier run left in the journal.
+ * earlier run left in the journal. Jobs of the same image that begin meanwhile wait.
  */
 #pragma once
 
@@ -23,11 +23,13 @@ struct engine_undo {
 	 * (may be NULL) is what the engine said. */
 	void (*fn)(void *ctx, bool settled, const struct err *err);
 	void *ctx;
+	struct engine_undo *next; /* in host->undos */
 };
 
 /* `u` has host, entry, except (the job that asks, or NULL), fn and ctx; it lives until fn, which
- * fires later. */
-void engine_undo_start(struct engine_undo *u);
+ * fires later. False: another job wants the image, so that nothing can be decided now; the
+ * journal's entry is to be kept, and fn is not called. */
+bool engine_undo_start(struct engine_undo *u) MUST_CHECK;
 
 struct engine_replay {
 	struct engine_undo undo;
@@ -36,9 +38,5 @@ struct engine_replay {
 	bool due, running, kept;
 };
 
-/* Handles the journal's entries if that is due. True: it takes until engine_load_replayed; else
- * there was nothing to wait for. */
-bool engine_replay_start(struct engine_host *h);
-
-/* The replay is over: the loads that waited for it go on. */
-void engine_load_replayed(struct engine_host *h);
+/* Handles the journal's entries if that is due; jobs then wait for it (engine_job_wait). */
+void engine_replay_start(struct engine_host *h);

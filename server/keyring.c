@@ -136,18 +136,17 @@ refuse:
 static int read_lines(
 	const char *path, const struct buf *b, struct keyring_node **ret, struct err *err)
 {
-	const char *at = (const char *)buf_bytes(b), *stop = at + buf_len(b);
+	struct cursor c = cursor_over(buf_bytes(b), buf_len(b));
 	struct keyring_node *list = NULL, **end = &list;
 
-	for (size_t number = 1; at < stop; number++) {
-		const char *newline = memchr(at, '\n', (size_t)(stop - at));
-		size_t n = (size_t)((newline ? newline : stop) - at);
+	for (size_t number = 1; c.left > 0; number++) {
+		size_t n;
+		const char *at = keyring_next_line(&c, &n);
 
 		if (n > 0 && at[0] != '#' && read_line(path, number, at, n, list, &end, err) != 0) {
 			free_nodes(list);
 			return -1;
 		}
-		at += n + (newline != NULL);
 	}
 	*ret = list;
 	return 0;

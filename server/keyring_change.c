@@ -46,23 +46,33 @@ int keyring_lock(struct keyring *k, int *ret, struct err *err)
 	return -1;
 }
 
-/* Copies the lines that are not of this name. */
+const char *keyring_next_line(struct cursor *c, size_t *ret_len)
+{
+	const uint8_t *newline = memchr(c->at, '\n', c->left);
+	size_t n = newline ? (size_t)(newline - c->at) : c->left;
+	const char *line = (const char *)cursor_bytes(c, n);
+
+	if (newline)
+		cursor_u8(c);
+	*ret_len = n;
+	return line;
+}
+
+/* Copies the lines that are not of this name; how many are. */
 static size_t copy_lines(struct buf *to, const struct buf *from, const char *name)
 {
-	const char *at = (const char *)buf_bytes(from), *stop = at + buf_len(from);
-	size_t dropped = 0;
+	struct cursor c = cursor_over(buf_bytes(from), buf_len(from));
+	size_t dropped = 0, n;
 
-	while (at < stop) {
-		const char *newline = memchr(at, '\n', (size_t)(stop - at));
-		size_t n = (size_t)((newline ? newline : stop) - at);
+	while (c.left > 0) {
+		const char *line = keyring_next_line(&c, &n);
 
-		if (at[0] != '#' && key_entry_line_is(at, n, name)) {
+		if (n > 0 && line[0] != '#' && key_entry_line_is(line, n, name)) {
 			dropped++;
-		} else {
-			buf_append(to, at, n);
-			buf_append(to, "\n", 1);
+			continue;
 		}
-		at += n + (newline != NULL);
+		buf_append(to, line, n);
+		buf_append(to, "\n", 1);
 	}
 	return dropped;
 }

@@ -1,6 +1,7 @@
 /* What keyring.c and keyring_invite.c share. */
 #pragma once
 
+#include "common/base/cursor.h"
 #include "protocol/invite.h" /* TOKEN_ID_LEN */
 #include "server/keyring.h"
 
@@ -29,6 +30,9 @@ struct keyring {
 };
 
 #define KEYS_FILE_MAX (1u << 20)
+
+/* The next line of what is left (there is some), without its newline. */
+const char *keyring_next_line(struct cursor *c, size_t *ret_len);
 
 /* Takes the lock, waiting a little for who has it. Close the descriptor to give it back. */
 int keyring_lock(struct keyring *k, int *ret, struct err *err) MUST_CHECK;

@@ -31,7 +31,7 @@ static inline size_t buf_len(const struct buf *b)
 /* The content; valid until the next call that changes the buffer. */
 static inline uint8_t *buf_bytes(const struct buf *b)
 {
-	return b->data + b->start;
+	return b->start ? b->data + b->start : b->data; /* may be NULL + 0, which C forbids */
 }
 
 static inline bool buf_ok(const struct buf *b)

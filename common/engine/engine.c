@@ -34,7 +34,7 @@ static int check_host(const char *host, const char **ret_path, struct err *err)
 int engine_open(uv_loop_t *loop, const char *host, struct engine **ret, struct err *err)
 {
 	struct engine *e;
-	const char *path;
+	const char *path = NULL;
 
 	if (!host)
 		host = getenv("DOCKER_HOST");
@@ -99,16 +99,13 @@ const char *engine_host(const struct engine *e)
 
 struct engine_call *engine_call_new(struct engine *e, void *ctx)
 {
-	for (size_t i = 0; i < ENGINE_CALLS_MAX; i++) {
-		struct engine_call *c = &e->calls[i];
+	size_t i = 0;
 
-		if (c->busy)
-			continue;
-		*c = (struct engine_call){ .engine = e, .busy = true, .ctx = ctx };
-		return c;
-	}
-	assert(!"more than ENGINE_CALLS_MAX calls at once");
-	abort();
+	while (i < ENGINE_CALLS_MAX && e->calls[i].busy)
+		i++;
+	assert(i < ENGINE_CALLS_MAX); /* the caller's limit: see engine.h */
+	e->calls[i] = (struct engine_call){ .engine = e, .busy = true, .ctx = ctx };
+	return &e->calls[i];
 }
 
 void engine_call_free(struct engine_call *c)
@@ -143,7 +140,8 @@ int engine_call_check(struct engine_call *c, int status, const struct buf *body,
 	if (status >= 200 && status < 300)
 		return 0;
 	engine_json_error(status, body, err);
-	return c->what[0] ? err_wrap(err, "%s", c->what) : -1;
+	/* A 404 names the image itself, more than once. */
+	return c->what[0] && status != 404 ? err_wrap(err, "%s", c->what) : -1;
 }
 
 /* --- facts --- */

@@ -105,7 +105,7 @@ struct engine_save;
  * the loop's thread when the archive was read to its end or something failed. The layers that were
  * wanted and not found, or a missing config, are ERR_ENGINE. */
 int engine_save_start(struct engine *e, const struct engine_image *image,
-	const struct engine_save_sink *sink, void *ctx, engine_done_fn *fn,
+	const struct engine_save_sink *sink, void *sink_ctx, engine_done_fn *fn, void *ctx,
 	struct engine_save **ret, struct err *err) MUST_CHECK;
 
 /* Stops early; `fn` fires with ERR_INTERRUPTED. The sink's functions that wait must be woken by the

@@ -2,30 +2,15 @@
  * The happy path: http_start hands an easy handle to the multi handle; libcurl asks for a timer and
  * for polls on its sockets; each of their events goes back into libcurl, and finished requests are
  * taken out and told to their owners. Cancelled requests, and those that could not be started, are
- * finished by the idle handle, so that no owner is called from inside its own call.
+ * finished by the idle handle, so that no owner is called from inside its own call. It also runs
+ * what libcurl wants run at once: a timer of 0 ms set from a timer runs before any I/O, and a chain
+ * of quick requests would keep everything else waiting.
  */
-#include "common/engine/uv_http.h"
+#include "common/engine/uv_http_request.h"
 
 #include <assert.h>
-#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define HTTP_BUFFER (256L << 10)
-
-struct http {
-	uv_loop_t *loop;
-	CURLM *multi;
-	uv_timer_t timer;
-	uv_idle_t idle;
-	struct http_request *requests;
-	char *host;
-	char *socket_path;
-	unsigned open_handles;	     /* the timer, the idle handle and every poll */
-	bool stopped, closing, gone; /* `gone`: the multi handle was freed */
-	void (*on_closed)(void *ctx);
-	void *closed_ctx;
-};
 
 /* One socket that libcurl wants watched. */
 struct http_poll {
@@ -35,6 +20,7 @@ struct http_poll {
 };
 
 static void finish_ready(struct http *h);
+static void on_idle(uv_idle_t *idle);
 
 static void maybe_freed(struct http *h)
 {
@@ -125,13 +111,17 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *so
 	return uv_poll_start(&p->poll, events, poll_ready) == 0 ? 0 : -1;
 }
 
-static void timer_fired(uv_timer_t *timer)
+static void time_is_up(struct http *h)
 {
-	struct http *h = timer->data;
 	int running;
 
 	curl_multi_socket_action(h->multi, CURL_SOCKET_TIMEOUT, 0, &running);
 	finish_ready(h);
+}
+
+static void timer_fired(uv_timer_t *timer)
+{
+	time_is_up(timer->data);
 }
 
 static int on_timer(CURLM *multi, long ms, void *ctx)
@@ -141,149 +131,15 @@ static int on_timer(CURLM *multi, long ms, void *ctx)
 	(void)multi;
 	if (h->gone)
 		return 0;
-	if (ms < 0)
+	h->due = ms == 0;
+	if (h->due)
+		uv_idle_start(&h->idle, on_idle);
+	if (ms <= 0)
 		return uv_timer_stop(&h->timer) == 0 ? 0 : -1;
 	return uv_timer_start(&h->timer, timer_fired, (uint64_t)ms, 0) == 0 ? 0 : -1;
 }
 
-/* --- one request --- */
-
-static int broken(struct http_request *r, enum err_code code, const char *text)
-{
-	if (!r->broken)
-		err_set(&r->err, code, "the engine at %s: %s", r->http->host, text);
-	r->broken = true;
-	return -1;
-}
-
-static size_t on_header(char *bytes, size_t size, size_t n, void *ctx)
-{
-	struct http_request *r = ctx;
-
-	(void)bytes;
-	r->header_bytes += size * n;
-	if (r->header_bytes > HTTP_HEADERS_MAX) {
-		broken(r, ERR_LIMIT, "its answer's header is too long");
-		return 0;
-	}
-	return size * n;
-}
-
-static bool is_good(struct http_request *r)
-{
-	long status = 0;
-
-	curl_easy_getinfo(r->easy, CURLINFO_RESPONSE_CODE, &status);
-	return status >= 200 && status < 300;
-}
-
-static size_t on_body(char *bytes, size_t size, size_t n, void *ctx)
-{
-	struct http_request *r = ctx;
-	size_t len = size * n;
-
-	if (r->canceled || r->broken)
-		return 0;
-	if (!is_good(r)) {
-		buf_append(&r->body, bytes, min_size(len, HTTP_ERROR_MAX - buf_len(&r->body)));
-		return len;
-	}
-	if (r->call.sink)
-		return r->call.sink(r->call.ctx, bytes, len) ? len : CURL_WRITEFUNC_PAUSE;
-	if (len > r->call.body_max - buf_len(&r->body)) {
-		broken(r, ERR_LIMIT, "its answer is too long");
-		return 0;
-	}
-	buf_append(&r->body, bytes, len);
-	if (!buf_ok(&r->body)) {
-		broken(r, ERR_NOMEM, "out of memory for its answer");
-		return 0;
-	}
-	return len;
-}
-
-static size_t on_read(char *to, size_t size, size_t n, void *ctx)
-{
-	struct http_request *r = ctx;
-	bool end = false;
-	size_t got;
-
-	if (r->canceled || r->broken)
-		return CURL_READFUNC_ABORT;
-	got = r->call.source(r->call.ctx, to, size * n, &end);
-	return got == 0 && !end ? CURL_READFUNC_PAUSE : got;
-}
-
-static bool add_header(struct http_request *r, const char *line)
-{
-	struct curl_slist *longer = curl_slist_append(r->headers, line);
-
-	if (longer)
-		r->headers = longer;
-	return longer != NULL;
-}
-
-static bool set_upload(struct http_request *r)
-{
-	CURL *c = r->easy;
-
-	return add_header(r, "Expect:") && add_header(r, "Transfer-Encoding: chunked") &&
-	       add_header(r, "Content-Type: application/x-tar") &&
-	       curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_READDATA, r) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, HTTP_BUFFER) == CURLE_OK;
-}
-
-/* A POST without a body still says that its length is 0. */
-static bool set_method(struct http_request *r)
-{
-	CURL *c = r->easy;
-
-	if (r->call.source)
-		return set_upload(r);
-	if (strcmp(r->call.method, "POST") == 0)
-		return add_header(r, "Expect:") &&
-		       curl_easy_setopt(c, CURLOPT_POSTFIELDS, "") == CURLE_OK &&
-		       curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE, 0L) == CURLE_OK;
-	return curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->call.method) == CURLE_OK;
-}
-
-static bool set_url(struct http_request *r)
-{
-	static const char origin[] = "http://engine";
-	size_t n = strlen(r->call.path) + sizeof(origin);
-	CLEANUP(cleanup_free) char *url = malloc(n);
-
-	if (!url)
-		return false;
-	memcpy(url, origin, sizeof(origin) - 1);
-	memcpy(url + sizeof(origin) - 1, r->call.path, n - (sizeof(origin) - 1));
-	return curl_easy_setopt(r->easy, CURLOPT_URL, url) == CURLE_OK;
-}
-
-static bool set_options(struct http *h, struct http_request *r)
-{
-	CURL *c = r->easy;
-	long own = r->call.own_connection ? 1L : 0L;
-
-	return curl_easy_setopt(c, CURLOPT_UNIX_SOCKET_PATH, h->socket_path) == CURLE_OK &&
-	       set_url(r) && curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http") == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_PATH_AS_IS, 1L) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_BUFFERSIZE, HTTP_BUFFER) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_TIMEOUT, (long)r->call.seconds) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, own) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_FORBID_REUSE, own) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_PRIVATE, r) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_HEADERDATA, r) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK &&
-	       curl_easy_setopt(c, CURLOPT_WRITEDATA, r) == CURLE_OK && set_method(r) &&
-	       (!r->headers || curl_easy_setopt(c, CURLOPT_HTTPHEADER, r->headers) == CURLE_OK);
-}
+/* --- ends of requests --- */
 
 /* Tells the owner; its request is idle again before it is called. */
 static void finish(struct http_request *r, int status, const struct err *err)
@@ -313,25 +169,6 @@ static void finish_failed(struct http_request *r)
 	finish(r, 0, &err);
 }
 
-static void describe(struct http_request *r, CURLcode result, struct err *ret)
-{
-	long os_error = 0;
-
-	if (result == CURLE_COULDNT_CONNECT) {
-		curl_easy_getinfo(r->easy, CURLINFO_OS_ERRNO, &os_error);
-		err_set(ret, ERR_UNREACHABLE,
-			"cannot reach the engine at %s: %s (is dockerd running? try -H)",
-			r->http->host,
-			os_error ? strerror((int)os_error) : curl_easy_strerror(result));
-	} else if (result == CURLE_OPERATION_TIMEDOUT) {
-		err_set(ret, ERR_UNREACHABLE, "the engine at %s did not answer in %u seconds",
-			r->http->host, r->call.seconds);
-	} else {
-		err_set(ret, ERR_UNREACHABLE, "lost the connection to the engine at %s: %s",
-			r->http->host, curl_easy_strerror(result));
-	}
-}
-
 static void finish_one(struct http_request *r, CURLcode result)
 {
 	struct err err = { 0 };
@@ -346,7 +183,7 @@ static void finish_one(struct http_request *r, CURLcode result)
 		finish(r, (int)status, NULL);
 		return;
 	}
-	describe(r, result, &err);
+	http_request_describe(r, result, &err);
 	finish(r, (int)status, &err);
 }
 
@@ -381,12 +218,12 @@ void http_start(struct http *h, struct http_request *r, const struct http_call *
 		return;
 	}
 	r->easy = curl_easy_init();
-	if (!r->easy || !set_options(h, r) ||
+	if (!r->easy || !http_request_prepare(r) ||
 		curl_multi_add_handle(h->multi, r->easy) != CURLM_OK) {
 		if (r->easy)
 			curl_easy_cleanup(r->easy);
 		r->easy = NULL;
-		broken(r, ERR_NOMEM, "out of memory for a request");
+		http_request_broken(r, ERR_NOMEM, "out of memory for a request");
 		http_cancel(r);
 	}
 	r->call.path = NULL;
@@ -408,10 +245,9 @@ static void shut(struct http *h)
 	uv_close((uv_handle_t *)&h->idle, handle_closed);
 }
 
-/* Finishes what was cancelled, one at a time: an owner may cancel or start others. */
-static void finish_canceled(uv_idle_t *idle)
+/* One at a time: an owner may cancel or start others. */
+static void finish_canceled(struct http *h)
 {
-	struct http *h = idle->data;
 	struct http_request *r = h->requests;
 
 	while (r) {
@@ -422,9 +258,22 @@ static void finish_canceled(uv_idle_t *idle)
 			r = r->next;
 		}
 	}
+}
+
+static void on_idle(uv_idle_t *idle)
+{
+	struct http *h = idle->data;
+
 	uv_idle_stop(&h->idle);
-	if (h->closing && !h->gone)
+	finish_canceled(h);
+	if (h->due) {
+		h->due = false;
+		time_is_up(h);
+	}
+	if (h->closing && !h->requests)
 		shut(h);
+	else if (h->closing)
+		uv_idle_start(&h->idle, on_idle);
 }
 
 void http_cancel(struct http_request *r)
@@ -432,7 +281,7 @@ void http_cancel(struct http_request *r)
 	if (!http_under_way(r))
 		return;
 	r->canceled = true;
-	uv_idle_start(&r->http->idle, finish_canceled);
+	uv_idle_start(&r->http->idle, on_idle);
 }
 
 void http_fail(struct http_request *r, enum err_code code, const char *text)
@@ -459,7 +308,7 @@ void http_close(struct http *h, void (*done)(void *ctx), void *ctx)
 	h->closing = true;
 	h->on_closed = done;
 	h->closed_ctx = ctx;
-	uv_idle_start(&h->idle, finish_canceled);
+	uv_idle_start(&h->idle, on_idle);
 }
 
 static bool init_multi(struct http *h)

@@ -182,7 +182,7 @@ static void start_request(struct engine_save *s)
 }
 
 int engine_save_start(struct engine *e, const struct engine_image *image,
-	const struct engine_save_sink *sink, void *ctx, engine_done_fn *fn,
+	const struct engine_save_sink *sink, void *sink_ctx, engine_done_fn *fn, void *ctx,
 	struct engine_save **ret, struct err *err)
 {
 	struct engine_save *s = calloc(1, sizeof(*s));
@@ -192,7 +192,8 @@ int engine_save_start(struct engine *e, const struct engine_image *image,
 		return err_nomem(err);
 	s->engine = e;
 	s->sink = *sink;
-	s->sink_ctx = s->ctx = ctx;
+	s->sink_ctx = sink_ctx;
+	s->ctx = ctx;
 	s->fn = fn;
 	s->pipe = byte_pipe_new(SAVE_PIPE_SIZE, pipe_has_room, s);
 	if (!s->pipe || copy_image(s, image, err) != 0) {

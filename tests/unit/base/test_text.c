@@ -124,8 +124,26 @@ static void times_are_read_in_four_units(void **state)
 	assert_int_equal(v, 604800);
 }
 
-RUN_TESTS(TEST(printable_text_is_left_alone), TEST(what_could_drive_a_terminal_is_escaped),
-	TEST(text_that_does_not_fit_is_cut_with_dots),
+static void names_are_fit_to_be_file_names(void **state)
+{
+	static const char *const right[] = { "a", "Web-01.example_x", "0", "a..b" };
+	static const char *const wrong[] = { "", ".", "..", ".a", "-a", "_a", "a/b", "a b", "a\n",
+		"\xc3\xa9", "a:b" };
+	char longest[TEXT_NAME_MAX + 1];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(right); i++)
+		assert_true(text_is_name(right[i], strlen(right[i])));
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		assert_false(text_is_name(wrong[i], strlen(wrong[i])));
+	assert_false(text_is_name("a\0b", 3));
+	memset(longest, 'a', sizeof(longest));
+	assert_true(text_is_name(longest, TEXT_NAME_MAX));
+	assert_false(text_is_name(longest, TEXT_NAME_MAX + 1));
+}
+
+RUN_TESTS(TEST(names_are_fit_to_be_file_names), TEST(printable_text_is_left_alone),
+	TEST(what_could_drive_a_terminal_is_escaped), TEST(text_that_does_not_fit_is_cut_with_dots),
 	TEST(sizes_are_printed_as_docker_prints_them), TEST(durations_are_short_at_every_length),
 	TEST(sizes_are_read_in_decimal_units), TEST(what_is_no_size_is_refused),
 	TEST(times_are_read_in_four_units))

@@ -1,0 +1,64 @@
+#include "client/client.h"
+
+#include "common/base/file.h"
+#include "link/own_key.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int client_config_dir(char **ret, struct err *err)
+{
+	const char *given = getenv("DRAY_CONFIG_DIR"), *home = getenv("HOME");
+	char *dir;
+
+	if (given && given[0])
+		dir = strdup(given);
+	else if (geteuid() == 0)
+		dir = strdup("/etc/dray");
+	else if (home && home[0])
+		dir = file_join(home, ".config/dray");
+	else
+		return err_set(err, ERR_USAGE, "neither HOME nor DRAY_CONFIG_DIR is set");
+	if (!dir)
+		return err_nomem(err);
+	if (file_make_dir(dir, 0700, err) != 0) {
+		free(dir);
+		return -1;
+	}
+	*ret = dir;
+	return 0;
+}
+
+int client_key(struct key_pair **ret, struct err *err)
+{
+	CLEANUP(cleanup_free) char *dir = NULL;
+	CLEANUP(cleanup_free) char *path = NULL;
+
+	if (client_config_dir(&dir, err) != 0)
+		return -1;
+	path = file_join(dir, "key");
+	return path ? own_key_open(path, ret, err) : err_nomem(err);
+}
+
+int client_open(
+	const char *target, struct key_pair **ret_key, struct target **ret_target, struct err *err)
+{
+	struct target *t;
+
+	if (targets_load(target, &t, err) != 0)
+		return -1;
+	if (client_key(ret_key, err) != 0) {
+		target_free(t);
+		return -1;
+	}
+	*ret_target = t;
+	return 0;
+}
+
+void client_close(struct key_pair *key, struct target *target)
+{
+	own_key_free(key);
+	target_free(target);
+}

@@ -1,0 +1,9 @@
+/* The commands of dray: each takes its own arguments (argv[0] is its name) and gives the exit code.
+ * Main thread. */
+#pragma once
+
+#include "client/client.h"
+
+int cmd_pair(int argc, char **argv);
+int cmd_push(int argc, char **argv);
+int cmd_targets(int argc, char **argv);

@@ -1,0 +1,110 @@
+/* `dray push`: its options, and the parts of the contract that are not there yet, refused rather
+ * than ignored. */
+#include "client/cmd.h"
+
+#include "client/uv_push_run.h"
+#include "common/base/log.h"
+#include "common/base/program.h"
+
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LEVEL_DEFAULT 3
+#define LEVEL_MAX 19
+
+struct push_options {
+	const char *to, *engine, *compress;
+	bool json, quiet, verbose, dry_run, help;
+};
+
+static const char push_text[] = "Sends an image from the engine beside this command to the one "
+				"beside TARGET, as far as TARGET\n"
+				"lacks it, and gives it the same name there. A push that was cut "
+				"off goes on when it is run again.\n";
+
+/* "auto", "none" or a level of zstd. */
+static int parse_level(const char *s, int *ret, struct err *err)
+{
+	char *end;
+	long level;
+
+	if (!s || strcmp(s, "auto") == 0) {
+		*ret = LEVEL_DEFAULT;
+		return 0;
+	}
+	if (strcmp(s, "none") == 0) {
+		*ret = 0;
+		return 0;
+	}
+	level = strtol(s, &end, 10);
+	if (*s == '\0' || *end != '\0' || level < 1 || level > LEVEL_MAX)
+		return err_set(err, ERR_USAGE,
+			"--compress takes auto, none or a level from 1 to %d", LEVEL_MAX);
+	*ret = (int)level;
+	return 0;
+}
+
+static int parse(int argc, char **argv, struct push_options *o, struct push_run_options *run,
+	struct err *err)
+{
+	const struct option_row rows[] = {
+		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "the target, a name given to dray pair" },
+		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
+			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },
+		{ "compress", 0, OPTION_TEXT, &o->compress, "LEVEL",
+			"auto (the default), none, or zstd's 1 to 19" },
+		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
+		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL, "print only the image's ID" },
+		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },
+		{ 0 },
+	};
+	int n;
+
+	if (options_parse(rows, argc, argv, &n, &o->help, err) != 0)
+		return -1;
+	if (o->help) {
+		program_help("push IMAGE --to TARGET", push_text, rows);
+		return 0;
+	}
+	if (n != 1)
+		return err_set(err, ERR_USAGE,
+			n == 0 ? "push: which image? (dray push IMAGE --to TARGET)"
+			       : "push takes one image at a time in this version");
+	if (!o->to)
+		return err_set(
+			err, ERR_USAGE, "push: where to? (--to TARGET; dray targets lists them)");
+	if (strchr(o->to, ','))
+		return err_set(err, ERR_USAGE, "push takes one target at a time in this version");
+	if (o->json && o->quiet)
+		return err_set(err, ERR_USAGE, "--json and -q exclude each other");
+	run->image = argv[1];
+	run->engine = o->engine;
+	run->dry_run = o->dry_run;
+	run->style = o->json ? REPORT_JSON : o->quiet ? REPORT_QUIET : REPORT_TEXT;
+	return parse_level(o->compress, &run->level, err);
+}
+
+int cmd_push(int argc, char **argv)
+{
+	struct push_options o = { 0 };
+	struct push_run_options run = { 0 };
+	struct key_pair *key = NULL;
+	struct target *target = NULL;
+	struct err err;
+	int code;
+
+	if (parse(argc, argv, &o, &run, &err) != 0)
+		return program_fail(&err);
+	if (o.help)
+		return 0;
+	log_start("dray", o.verbose ? LOG_DEBUG : LOG_INFO, false);
+	if (client_open(o.to, &key, &target, &err) != 0)
+		return program_fail(&err);
+	run.key = key;
+	run.target = target;
+	code = push_run(&run);
+	client_close(key, target);
+	return code;
+}

@@ -1,0 +1,19 @@
+#include "client/cmd.h"
+
+#include "common/base/program.h"
+
+int main(int argc, char **argv)
+{
+	static const struct program_command commands[] = {
+		{ "pair", "meet a receiver with the token that its drayd printed", cmd_pair },
+		{ "targets", "list the receivers that this host knows, or forget one",
+			cmd_targets },
+		{ "push", "send an image to a receiver's engine", cmd_push },
+		{ 0 },
+	};
+	static const struct program dray = { .name = "dray",
+		.about = "Sends images from this host's container engine to another host's.",
+		.commands = commands };
+
+	return program_run(&dray, argc, argv);
+}

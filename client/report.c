@@ -1,0 +1,161 @@
+#include "client/report.h"
+
+#include "common/base/log.h"
+#include "common/base/text.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define REDRAW_MS 100u
+#define LINE_EVERY_MS 3000u
+
+void report_start(struct report *r, enum report_style style, const char *name, const char *target,
+	uint64_t now_ms)
+{
+	*r = (struct report){ .style = style,
+		.terminal = isatty(STDERR_FILENO) == 1,
+		.name = name,
+		.target = target,
+		.started_ms = now_ms,
+		.shown_ms = now_ms };
+}
+
+void report_clear(struct report *r)
+{
+	if (r->line_open)
+		fputs("\r\033[K", stderr);
+	r->line_open = false;
+}
+
+/* "app:1 -> b: sending 12MB of 40MB, 8.1MB/s, 3.5s left" */
+static void show(struct report *r, uint64_t now_ms)
+{
+	static const char *const words[] = { [PUSH_ASKING] = "asking what is there",
+		[PUSH_SENDING] = "sending",
+		[PUSH_APPLYING] = "the engine is applying it" };
+	char done[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
+	double seconds = (double)(now_ms - r->started_ms) / 1000;
+	uint64_t speed = seconds > 0 ? (uint64_t)((double)r->settled / seconds) : 0;
+
+	if (r->terminal)
+		fputs("\r\033[K", stderr);
+	fprintf(stderr, "%s -> %s: %s", r->name, r->target, words[r->phase]);
+	if (r->phase == PUSH_SENDING && r->begun > 0)
+		fprintf(stderr, " %s of %s read, %s/s", text_size(done, r->settled),
+			text_size(all, r->begun), text_size(rate, speed));
+	fprintf(stderr, ", %s", text_seconds(took, seconds));
+	fputs(r->terminal ? "" : "\n", stderr);
+	fflush(stderr);
+	r->line_open = r->terminal;
+	r->shown_ms = now_ms;
+}
+
+static void maybe_show(struct report *r, uint64_t now_ms)
+{
+	if (r->style == REPORT_QUIET)
+		return;
+	if (now_ms - r->shown_ms >= (r->terminal ? REDRAW_MS : LINE_EVERY_MS))
+		show(r, now_ms);
+}
+
+static void print_json(json_t *json)
+{
+	char *line = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+
+	if (line)
+		puts(line);
+	else
+		log_error("out of memory");
+	fflush(stdout);
+	free(line);
+	json_decref(json);
+}
+
+void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms)
+{
+	static const char *const words[] = {
+		[PUSH_ASKING] = "asking", [PUSH_SENDING] = "sending", [PUSH_APPLYING] = "applying"
+	};
+
+	if (phase == r->phase && phase != PUSH_ASKING)
+		return;
+	r->phase = phase;
+	if (r->style == REPORT_JSON)
+		print_json(json_pack("{s:s, s:s, s:s, s:s}", "event", "phase", "name", r->name,
+			"target", r->target, "phase", words[phase]));
+	if (r->terminal)
+		maybe_show(r, now_ms);
+	else if (r->style != REPORT_QUIET)
+		show(r, now_ms);
+}
+
+void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_t now_ms)
+{
+	r->settled = settled;
+	r->begun = begun;
+	maybe_show(r, now_ms);
+}
+
+void report_note(struct report *r, const char *text)
+{
+	report_clear(r);
+	log_warn("%s", text);
+}
+
+static void print_text(const struct report *r, const struct digest *id,
+	const struct push_result *result, uint64_t bytes_sent, bool dry_run, double seconds)
+{
+	char total[TEXT_SIZE_MAX], sent[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
+	char name[DIGEST_TEXT_LEN + 1];
+
+	digest_text(id, name);
+	text_size(total, result->bytes_total);
+	if (dry_run && result->image_present)
+		printf("%s (%s, %s): %s has it; only its names would be set\n", r->name, name,
+			total, r->target);
+	else if (dry_run)
+		printf("%s (%s, %s): %s has %zu of %zu layers; the rest would be sent\n", r->name,
+			name, total, r->target, result->layers_skipped, result->layers);
+	else
+		printf("%s %s: %zu of %zu layers were there, %s of %s sent in %s\n", r->name, name,
+			result->layers_skipped, result->layers, text_size(sent, bytes_sent), total,
+			text_seconds(took, seconds));
+}
+
+void report_done(struct report *r, const struct digest *id, const struct push_result *result,
+	uint64_t bytes_sent, bool dry_run, uint64_t now_ms)
+{
+	double seconds = (double)(now_ms - r->started_ms) / 1000;
+	char name[DIGEST_TEXT_LEN + 1];
+
+	report_clear(r);
+	digest_text(id, name);
+	if (r->style == REPORT_QUIET)
+		puts(name);
+	else if (r->style == REPORT_TEXT)
+		print_text(r, id, result, bytes_sent, dry_run, seconds);
+	else
+		print_json(json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
+				     "s:f, s:b}",
+			"event", "result", "ok", 1, "kind", "image", "name", r->name, "target",
+			r->target, "id", name, "mode", "layers", "layers",
+			(json_int_t)result->layers, "layers_skipped",
+			(json_int_t)result->layers_skipped, "bytes_total",
+			(json_int_t)result->bytes_total, "bytes_sent", (json_int_t)bytes_sent,
+			"bytes_read", (json_int_t)result->bytes_read, "seconds", seconds, "dry_run",
+			dry_run));
+	fflush(stdout);
+}
+
+void report_failed(struct report *r, const struct err *err, uint64_t now_ms)
+{
+	report_clear(r);
+	log_error("%s", err->text);
+	if (r->style == REPORT_JSON)
+		print_json(json_pack("{s:s, s:b, s:s, s:s, s:s, s:f, s:s, s:s}", "event", "result",
+			"ok", 0, "kind", "image", "name", r->name, "target", r->target, "seconds",
+			(double)(now_ms - r->started_ms) / 1000, "code", err_code_name(err->code),
+			"error", err->text));
+}

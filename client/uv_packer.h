@@ -1,0 +1,53 @@
+/*
+ * Packs parcels into segments on a worker: recipes and skeleton in one segment, file contents in
+ * another, since each compresses best among its like. Keeps the order of parcels and flushes. Stops
+ * working while the loop has enough sealed bytes to send. Loop's thread; callbacks fire from the
+ * loop.
+ */
+#pragma once
+
+#include "client/window.h"
+#include "common/chunk/segment.h"
+#include "link/uv_worker.h"
+#include "protocol/sender.h"
+
+struct packer;
+
+/* Sealed bytes that are not taken yet, at which packing pauses. */
+#define PACKER_SEALED_MAX (6u << 20)
+
+struct packer_ops {
+	/* There is something to take. */
+	void (*ready)(void *ctx);
+	void (*failed)(void *ctx, const struct err *err);
+};
+
+/* `level` is zstd's, 0: none. Batches give their weight back to the window. NULL with `err` on
+ * failure. */
+struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
+	const struct packer_ops *ops, void *ctx, struct err *err);
+
+/* No callback of `ops` fires any more; `closed` fires from the loop when the window is not needed
+ * any more. */
+void packer_close(struct packer *p, void (*closed)(void *ctx), void *ctx);
+
+/* Takes over the parcel. */
+void packer_add(struct packer *p, struct sender_parcel *parcel);
+
+/* Everything added so far is to be sealed; packer_take gives the blob back behind the last segment
+ * of it. */
+void packer_flush(struct packer *p, uint32_t blob);
+
+struct packed {
+	struct packed *next;
+	bool flushed; /* `blob` is packed whole; no record */
+	uint32_t blob;
+	struct buf record;
+};
+
+void packed_free(struct packed *p);
+
+/* The next result in order, NULL when there is none yet; and how long its record is, before taking
+ * it. */
+struct packed *packer_take(struct packer *p);
+const struct packed *packer_peek(const struct packer *p);

@@ -1,0 +1,21 @@
+/*
+ * A whole `dray push` of one image: the engine, the target, the push, another try where that helps.
+ * Runs a loop of its own until all is done.
+ */
+#pragma once
+
+#include "client/report.h"
+#include "client/targets.h"
+
+struct push_run_options {
+	const char *image;  /* as typed */
+	const char *engine; /* -H, or NULL */
+	const struct key_pair *key;
+	const struct target *target;
+	int level; /* zstd's; 0: none */
+	bool dry_run;
+	enum report_style style;
+};
+
+/* Says how it went; returns the exit code. */
+int push_run(const struct push_run_options *options);

@@ -1,0 +1,802 @@
+/*
+ * Two live engines: live_engine unix://A unix://B IMAGE [STATE_DIR]
+ *
+ * Saves IMAGE out of A and loads it into B through the engine side's port, over and over: with
+ * wrong bytes, broken off, whole or without the layers that B has, and with B's engine killed (when
+ * LIVE_ENGINE_KILL names its pid; this goes last). Prints a line for each case and exits with 0
+ * when all held. B must not have the image at first, may have one of its lower layers, and must
+ * have an image "other:1". Uses the docker client.
+ */
+#include "common/base/file.h"
+#include "common/base/log.h"
+#include "common/engine/engine.h"
+#include "server/engine_host.h"
+#include "server/load_journal.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#define LAYER_SIZE_MAX (512u << 20)
+
+static uv_loop_t loop;
+static bool waiting;
+static struct err last_err;
+static bool failed;
+
+static void check(bool good, const char *what)
+{
+	printf("%s  %s\n", good ? "ok  " : "FAIL", what);
+	fflush(stdout);
+	if (!good)
+		failed = true;
+}
+
+static void wait_for_loop(void)
+{
+	waiting = true;
+	while (waiting)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
+static _Noreturn void die(const char *what)
+{
+	fprintf(stderr, "%s: %s\n", what, last_err.text);
+	exit(1);
+}
+
+static void on_done(void *ctx, const struct err *err)
+{
+	(void)ctx;
+	last_err = err ? *err : (struct err){ 0 };
+	waiting = false;
+}
+
+static void on_closed(void *ctx)
+{
+	(void)ctx;
+	waiting = false;
+}
+
+/* --- images --- */
+
+static struct engine_image found; /* without tags */
+static size_t found_tags;
+
+static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	on_done(ctx, err);
+	free(found.diff_ids);
+	found = (struct engine_image){ 0 };
+	if (!image)
+		return;
+	found = *image;
+	found_tags = image->n_tags;
+	found.tags = NULL;
+	found.diff_ids = calloc(image->n_diff_ids + 1, sizeof(found.diff_ids[0]));
+	if (!found.diff_ids)
+		exit(1);
+	memcpy(found.diff_ids, image->diff_ids, image->n_diff_ids * sizeof(found.diff_ids[0]));
+}
+
+static bool inspect(struct engine *e, const char *name)
+{
+	engine_inspect_image(e, name, on_image, NULL);
+	wait_for_loop();
+	return last_err.code == ERR_NONE;
+}
+
+static bool inspect_id(struct engine *e, const struct digest *id)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(id, text);
+	return inspect(e, text);
+}
+
+/* --- saving --- */
+
+struct saved {
+	size_t n;
+	struct digest *diff_ids;
+	struct buf *layers;
+	struct buf config;
+	const struct digest *wanted; /* NULL: all */
+	size_t at, delivered, unnamed;
+	struct hasher *hasher;
+};
+
+static bool save_wants(void *ctx, const struct digest *diff_id)
+{
+	struct saved *s = ctx;
+
+	return !s->wanted || digest_equal(s->wanted, diff_id);
+}
+
+static int save_layer(void *ctx, const struct digest *diff_id, uint64_t size, struct err *err)
+{
+	struct saved *s = ctx;
+
+	s->delivered++;
+	s->unnamed += diff_id == NULL;
+	if (!diff_id || size > LAYER_SIZE_MAX)
+		return err_set(err, ERR_FAILED, "a layer without a name");
+	for (s->at = 0; !digest_equal(&s->diff_ids[s->at], diff_id); s->at++)
+		;
+	return 0;
+}
+
+static int save_bytes(void *ctx, const void *bytes, size_t n, struct err *err)
+{
+	struct saved *s = ctx;
+
+	(void)err;
+	hasher_update(s->hasher, bytes, n);
+	buf_append(&s->layers[s->at], bytes, n);
+	return 0;
+}
+
+static int save_layer_end(void *ctx, struct err *err)
+{
+	struct saved *s = ctx;
+	struct digest got = hasher_end(s->hasher);
+
+	return digest_equal(&got, &s->diff_ids[s->at])
+		       ? 0
+		       : err_set(err, ERR_VERIFY, "a layer was given the wrong name");
+}
+
+static int save_config(void *ctx, const void *bytes, size_t n, struct err *err)
+{
+	struct saved *s = ctx;
+
+	(void)err;
+	buf_append(&s->config, bytes, n);
+	return 0;
+}
+
+static void save_note(void *ctx, const char *text)
+{
+	(void)ctx;
+	printf("      note: %s\n", text);
+}
+
+static const struct engine_save_sink sink = { .wants = save_wants,
+	.layer = save_layer,
+	.bytes = save_bytes,
+	.layer_end = save_layer_end,
+	.config = save_config,
+	.note = save_note };
+
+static void on_saved(void *ctx, const struct err *err)
+{
+	(void)ctx;
+	on_done(NULL, err);
+}
+
+static void saved_init(struct saved *s, const struct engine_image *image)
+{
+	*s = (struct saved){ .n = image->n_diff_ids };
+	s->diff_ids = calloc(s->n + 1, sizeof(s->diff_ids[0]));
+	s->layers = calloc(s->n + 1, sizeof(s->layers[0]));
+	s->hasher = hasher_new();
+	if (!s->diff_ids || !s->layers || !s->hasher)
+		exit(1);
+	memcpy(s->diff_ids, image->diff_ids, s->n * sizeof(s->diff_ids[0]));
+	for (size_t i = 0; i < s->n; i++)
+		buf_init(&s->layers[i], LAYER_SIZE_MAX);
+	buf_init(&s->config, ENGINE_CONFIG_MAX);
+}
+
+static void saved_done(struct saved *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		buf_done(&s->layers[i]);
+	buf_done(&s->config);
+	hasher_free(s->hasher);
+	free(s->layers);
+	free(s->diff_ids);
+}
+
+static void save(struct engine *e, const struct engine_image *image, struct saved *s)
+{
+	struct engine_save *handle;
+
+	if (engine_save_start(e, image, &sink, s, on_saved, s, &handle, &last_err) != 0)
+		die("save");
+	wait_for_loop();
+}
+
+/* --- the net side of the port, as simple as can be --- */
+
+struct net {
+	struct engine_port *port;
+	struct digest image;
+	const struct saved *saved;
+	const bool *leave_out; /* by layer; NULL: send all */
+	bool by_hash;	       /* send layers without their numbers */
+	size_t corrupt;	       /* the layer whose first byte is changed, or n */
+	uint64_t abort_at;     /* bytes; UINT64_MAX: never */
+	uint64_t kill_at;
+
+	size_t member, member_at;
+	bool member_open, committed;
+	uint32_t job, credit;
+	uint64_t sent;
+	size_t matched;
+	unsigned loaded, failed;
+	enum err_code code;
+	char text[512];
+	uint8_t have[256];
+	bool image_present, over;
+};
+
+static struct net net;
+static pid_t kill_pid;
+
+static void net_send(struct port_message *m)
+{
+	if (engine_port_send(net.port, m, &last_err) != 0)
+		die("port");
+}
+
+static bool left_out(size_t i)
+{
+	/* Equal layers go once. */
+	for (size_t k = 0; k < i && i < net.saved->n; k++)
+		if (digest_equal(&net.saved->diff_ids[i], &net.saved->diff_ids[k]))
+			return true;
+	return i < net.saved->n && net.leave_out && net.leave_out[i];
+}
+
+static void begin_member(void)
+{
+	struct port_message m = { .type = PORT_MEMBER };
+	const struct saved *s = net.saved;
+
+	m.member.job = net.job;
+	m.member.index = (uint16_t)(net.by_hash && net.member < s->n ? PORT_MEMBER_UNKNOWN
+								     : net.member);
+	m.member.size = buf_len(net.member < s->n ? &s->layers[net.member] : &s->config);
+	net_send(&m);
+	net.member_open = true;
+	net.member_at = 0;
+}
+
+static void send_data(const struct buf *from)
+{
+	struct port_message m = { .type = PORT_DATA };
+	uint8_t bytes[PORT_DATA_MAX];
+	size_t n = min_size(buf_len(from) - net.member_at, min_size(net.credit, PORT_DATA_MAX));
+
+	memcpy(bytes, buf_bytes(from) + net.member_at, n);
+	if (net.member == net.corrupt && net.member_at == 0)
+		bytes[0] ^= 1;
+	m.data.job = net.job;
+	m.data.bytes = (wire_bytes){ .p = bytes, .n = (uint32_t)n };
+	net_send(&m);
+	net.member_at += n;
+	net.credit -= (uint32_t)n;
+	net.sent += n;
+}
+
+static void pump(void)
+{
+	struct port_message m = { .type = PORT_COMMIT };
+	const struct saved *s = net.saved;
+
+	while (!net.over && net.member <= s->n && net.credit > 0) {
+		const struct buf *from = net.member < s->n ? &s->layers[net.member] : &s->config;
+
+		if (left_out(net.member)) {
+			net.member++;
+			continue;
+		}
+		if (!net.member_open)
+			begin_member();
+		send_data(from);
+		if (net.sent >= net.abort_at) {
+			m = (struct port_message){ .type = PORT_ABORT, .abort = { net.job } };
+			net_send(&m);
+			net.over = true;
+			waiting = false;
+			return;
+		}
+		if (net.sent >= net.kill_at) {
+			kill(kill_pid, SIGKILL);
+			net.kill_at = UINT64_MAX;
+		}
+		if (net.member_at == buf_len(from)) {
+			net.member_open = false;
+			net.member++;
+		}
+	}
+	if (!net.over && net.member > s->n && !net.committed) {
+		net.committed = true;
+		m.commit.job = net.job;
+		net_send(&m);
+	}
+}
+
+static void on_port(void *ctx, const struct port_message *m)
+{
+	(void)ctx;
+	switch (m->type) {
+	case PORT_CREDIT:
+		net.credit += m->credit.bytes;
+		if (net.credit > ENGINE_CREDIT_MAX)
+			check(false, "credit stays under its limit");
+		pump();
+		break;
+	case PORT_MATCHED:
+		net.matched++;
+		break;
+	case PORT_LOADED:
+		net.loaded++;
+		waiting = false;
+		break;
+	case PORT_FAILED:
+		net.failed++;
+		net.over = true;
+		net.code = (enum err_code)m->failed.code;
+		snprintf(net.text, sizeof(net.text), "%.*s", (int)m->failed.text.n,
+			m->failed.text.s);
+		printf("      failed: %s\n", net.text);
+		waiting = false;
+		break;
+	case PORT_HAVE_REPLY:
+		memcpy(net.have, m->have_reply.chains.p, m->have_reply.chains.n);
+		net.image_present = m->have_reply.image_present;
+		waiting = false;
+		break;
+	case PORT_PHASE:
+	case PORT_HAVE:
+	case PORT_OPEN:
+	case PORT_MEMBER:
+	case PORT_DATA:
+	case PORT_COMMIT:
+	case PORT_TAG:
+	case PORT_ABORT:
+		break;
+	}
+}
+
+static void net_reset(const struct saved *s, const struct digest *image)
+{
+	static uint32_t jobs;
+
+	net = (struct net){ .port = net.port,
+		.image = *image,
+		.saved = s,
+		.corrupt = SIZE_MAX,
+		.abort_at = UINT64_MAX,
+		.kill_at = UINT64_MAX,
+		.job = ++jobs };
+}
+
+static const char *const wanted_tags[] = { "dray-live:1", "dray-live.test/a/b:2" };
+
+static void net_open(void)
+{
+	struct port_message m = { .type = PORT_OPEN };
+	CLEANUP(buf_done) struct buf tags;
+
+	buf_init(&tags, 4096);
+	m.open.job = net.job;
+	m.open.key = wire_text_of("test", 4);
+	m.open.image = net.image;
+	m.open.diff_ids = (wire_digests){ .at = net.saved->diff_ids, .n = (uint32_t)net.saved->n };
+	m.open.tags = wire_texts_of(&tags, wanted_tags, ARRAY_LEN(wanted_tags));
+	net_send(&m);
+	wait_for_loop();
+}
+
+static void net_have(void)
+{
+	struct port_message m = { .type = PORT_HAVE };
+	struct digest chains[256];
+	const struct saved *s = net.saved;
+
+	for (size_t i = 0; i < s->n; i++)
+		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &s->diff_ids[i]);
+	m.have.job = net.job;
+	m.have.key = wire_text_of("test", 4);
+	m.have.image = net.image;
+	m.have.chains = (wire_digests){ .at = chains, .n = (uint32_t)s->n };
+	net_send(&m);
+	wait_for_loop();
+}
+
+static void net_tag(const char *tag)
+{
+	struct port_message m = { .type = PORT_TAG };
+	CLEANUP(buf_done) struct buf tags;
+
+	buf_init(&tags, 4096);
+	m.tag.job = net.job;
+	m.tag.key = wire_text_of("test", 4);
+	m.tag.image = net.image;
+	m.tag.tags = wire_texts_of(&tags, &tag, 1);
+	net_send(&m);
+	wait_for_loop();
+}
+
+static bool may_tag(void *ctx, const char *key, const char *tag)
+{
+	(void)ctx;
+	return strcmp(key, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
+}
+
+static bool may_see(void *ctx, const char *key, const char *const *tags, size_t n)
+{
+	(void)ctx;
+	(void)tags;
+	(void)n;
+	return strcmp(key, "test") == 0;
+}
+
+/* --- the cases --- */
+
+static size_t journal_entries(const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry *entries;
+	size_t n, odd;
+
+	if (!dir || load_journal_list(dir, &entries, &n, &odd, &last_err) != 0)
+		die("journal");
+	load_journal_free(entries, n);
+	return n + odd;
+}
+
+static void start_host(const char *host, const char *state)
+{
+	if (engine_host_start(&loop, host, state, may_tag, may_see, NULL, on_port, NULL, &net.port,
+		    &last_err) != 0)
+		die("engine side");
+}
+
+static void stop_host(void)
+{
+	engine_host_close(net.port, on_closed, NULL);
+	wait_for_loop();
+}
+
+static void case_reading(struct engine *a, const struct engine_image *image, struct saved *s)
+{
+	struct saved one;
+	size_t distinct = 0;
+
+	save(a, image, s);
+	if (last_err.code != ERR_NONE)
+		die("save");
+	for (size_t i = 0; i < s->n; i++) {
+		bool again = false;
+
+		for (size_t k = 0; k < i; k++)
+			again = again || digest_equal(&s->diff_ids[i], &s->diff_ids[k]);
+		distinct += !again;
+	}
+	check(s->unnamed == 0 && s->delivered == distinct,
+		"every layer comes once, by name, and hashes to it");
+	saved_init(&one, image);
+	one.wanted = &one.diff_ids[one.n - 1];
+	save(a, image, &one);
+	check(last_err.code == ERR_NONE && one.delivered == 1 && buf_len(&one.config) > 0,
+		"only the top layer when only that is wanted");
+	saved_done(&one);
+	saved_init(&one, image);
+	if (one.n > 1) {
+		one.wanted = &one.diff_ids[0];
+		save(a, image, &one);
+		check(last_err.code == ERR_NONE && one.delivered == 1, "only the lowest layer");
+	}
+	saved_done(&one);
+}
+
+static void case_cancel(struct engine *a, const struct engine_image *image)
+{
+	struct engine_save *handle;
+	struct saved s;
+
+	saved_init(&s, image);
+	if (engine_save_start(a, image, &sink, &s, on_saved, &s, &handle, &last_err) != 0)
+		die("save");
+	engine_save_cancel(handle);
+	wait_for_loop();
+	check(last_err.code == ERR_INTERRUPTED, "a cancelled save says so");
+	saved_done(&s);
+}
+
+static void case_errors(struct engine *a)
+{
+	struct engine *none;
+
+	inspect(a, "no/such:image");
+	check(last_err.code == ERR_NOT_FOUND, last_err.text);
+	inspect(a, "../../containers");
+	check(last_err.code != ERR_NONE, last_err.text);
+	inspect(a, "");
+	check(last_err.code == ERR_NOT_FOUND, last_err.text);
+	if (engine_open(&loop, "unix:///nonexistent/docker.sock", &none, &last_err) != 0)
+		die("open");
+	inspect(none, "x");
+	check(last_err.code == ERR_UNREACHABLE, last_err.text);
+	engine_close(none, on_closed, NULL);
+	wait_for_loop();
+	check(engine_open(&loop, "tcp://x", &none, &last_err) != 0 && last_err.code == ERR_USAGE,
+		last_err.text);
+}
+
+static void docker(const char *host, const char *verb, const char *one, const char *two)
+{
+	extern char **environ;
+	const char *argv[] = { "docker", "-H", host, verb, one, two, NULL };
+	pid_t pid;
+	int status = -1;
+
+	if (posix_spawn(&pid, "/usr/bin/docker", NULL, NULL, (char *const *)argv, environ) != 0 ||
+		waitpid(pid, &status, 0) < 0 || status != 0)
+		check(false, "the docker client works");
+}
+
+/* Moves all its tags to another image. */
+static void untag(const char *host)
+{
+	docker(host, "tag", "other:1", wanted_tags[0]);
+	docker(host, "tag", "other:1", wanted_tags[1]);
+	docker(host, "tag", "other:1", "dray-live:again");
+}
+
+static void case_bad(
+	struct engine *b, const struct saved *s, const struct digest *id, const char *state)
+{
+	bool leave_out[256] = { false };
+
+	net_reset(s, id);
+	net.corrupt = 0;
+	net_open();
+	check(net.failed == 1 && net.code == ERR_VERIFY, "a wrong byte in a layer fails");
+	check(!inspect_id(b, id), "and leaves nothing in the engine");
+	check(journal_entries(state) == 0, "nor in the journal");
+	net_reset(s, id);
+	net.corrupt = s->n;
+	net_open();
+	check(net.failed == 1 && net.code == ERR_VERIFY && !inspect_id(b, id),
+		"a wrong byte in the config fails too");
+	/* Layers equal to the top one may be there. */
+	net_reset(s, id);
+	net_have();
+	if (net.have[s->n - 1] == 0) {
+		net_reset(s, id);
+		for (size_t i = 0; i < s->n; i++)
+			leave_out[i] = digest_equal(&s->diff_ids[i], &s->diff_ids[s->n - 1]);
+		net.leave_out = leave_out;
+		net_open();
+		check(net.failed == 1 && net.code == ERR_NOT_FOUND && !inspect_id(b, id),
+			"a layer that neither came nor is there fails");
+	}
+	net_reset(s, id);
+	net.abort_at = 1;
+	net_open();
+	for (int i = 0; i < 100 && journal_entries(state) > 0; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		uv_sleep(10);
+	}
+	check(net.failed == 0 && net.loaded == 0 && journal_entries(state) == 0,
+		"an aborted load is forgotten without a word");
+	check(!inspect_id(b, id), "and leaves nothing in the engine");
+}
+
+static double seconds(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void case_good(
+	struct engine *b, const struct saved *s, const struct digest *id, const char *state)
+{
+	double from = seconds();
+	bool there[256] = { false };
+	size_t n = 0;
+
+	net_reset(s, id);
+	net_have();
+	check(!net.image_present, "the target does not have the image");
+	for (size_t i = 0; i < s->n; i++) {
+		there[i] = net.have[i] == 1;
+		n += there[i];
+	}
+	printf("      it has %zu of %zu layers\n", n, s->n);
+	net_reset(s, id);
+	net.leave_out = there;
+	net_open();
+	printf("      %.1f MB in %.2f s\n", (double)net.sent / 1e6, seconds() - from);
+	check(net.loaded == 1 && net.failed == 0, "a load of what it lacks succeeds");
+	check(inspect_id(b, id) && found_tags == ARRAY_LEN(wanted_tags), "with both tags");
+	check(inspect(b, wanted_tags[1]) && digest_equal(&found.id, id), "and the same ID");
+	check(journal_entries(state) == 0, "and no journal entry is left");
+	net_reset(s, id);
+	net_have();
+	check(net.image_present && memchr(net.have, 0, s->n) == NULL, "now all of it is there");
+	net_reset(s, id);
+	net_tag("dray-live:again");
+	check(net.loaded == 1 && inspect_id(b, id) && found_tags == 3, "a tag alone is given");
+	net_reset(s, id);
+	net_tag("forbidden:1");
+	check(net.failed == 1 && net.code == ERR_REFUSED, "a tag that the key may not give is not");
+	net_reset(s, id);
+	net.by_hash = true;
+	net_open();
+	check(net.loaded == 1, "a load of what is there, layers by hash, is harmless");
+}
+
+static void case_thin(const struct saved *s, const struct digest *id)
+{
+	bool all_but_first[256] = { false };
+
+	memset(all_but_first, true, s->n);
+	net_reset(s, id);
+	net.leave_out = all_but_first;
+	net_open();
+	check(net.loaded == 1 && net.sent == buf_len(&s->config),
+		"with every layer there, only the config is sent");
+	all_but_first[s->n - 1] = false;
+	net_reset(s, id);
+	net.leave_out = all_but_first;
+	net.by_hash = true;
+	net_open();
+	check(net.loaded == 1, "a mix of sent and present layers");
+}
+
+static void wait_journal_empty(const char *state)
+{
+	for (int i = 0; i < 200 && journal_entries(state) > 0; i++) {
+		uv_run(&loop, UV_RUN_NOWAIT);
+		uv_sleep(10);
+	}
+}
+
+static void case_replay(
+	struct engine *b, const char *host, const struct digest *id, const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry entry = { .image = *id, .job = 7 };
+
+	/* As if killed between load and tags. */
+	untag(host);
+	check(inspect_id(b, id) && found_tags == 0, "the image has lost its tags");
+	if (!dir || load_journal_write(dir, &entry, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_journal_empty(state);
+	check(journal_entries(state) == 0 && !inspect_id(b, id),
+		"a start cleans up what an earlier run left");
+}
+
+/* A tagged image, or one that was there before, is never deleted. */
+static void case_kept(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry entry = { .image = *id, .job = 8 };
+
+	net_reset(s, id);
+	net_open();
+	check(net.loaded == 1, "loaded again");
+	if (!dir || load_journal_write(dir, &entry, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_journal_empty(state);
+	check(inspect_id(b, id), "a start keeps a tagged image");
+	untag(host);
+	entry.existed = true;
+	if (load_journal_write(dir, &entry, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_journal_empty(state);
+	check(inspect_id(b, id), "and one that was there before");
+	net_reset(s, id);
+	net.corrupt = 0;
+	net_open();
+	check(net.failed == 1 && inspect_id(b, id), "also when a load of it fails");
+	entry.existed = false;
+	if (load_journal_write(dir, &entry, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	net_reset(s, id);
+	net_tag(wanted_tags[0]);
+	check(net.failed == 1 && net.code == ERR_NOT_FOUND && !inspect_id(b, id),
+		"a tag that comes during the clean-up waits and finds the image gone");
+	/* A load that comes then is not taken for an old one. */
+	if (load_journal_write(dir, &entry, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	net_reset(s, id);
+	net_open();
+	check(net.loaded == 1 && inspect_id(b, id), "a load that comes then waits and succeeds");
+	untag(host);
+}
+
+static void case_killed(
+	const char *host, const struct saved *s, const struct digest *id, const char *state)
+{
+	const char *pid = getenv("LIVE_ENGINE_KILL");
+	char text[DIGEST_TEXT_LEN + 1];
+
+	if (!pid)
+		return;
+	digest_text(id, text);
+	docker(host, "rmi", "-f", text);
+	kill_pid = (pid_t)strtol(pid, NULL, 10);
+	net_reset(s, id);
+	net.kill_at = 100000;
+	net_open();
+	check(net.failed == 1 && net.code == ERR_UNREACHABLE, "an engine killed in a load is told");
+	check(journal_entries(state) == 1, "and the journal's entry is kept");
+	net_reset(s, id);
+	net_open();
+	check(net.failed == 1 && net.code == ERR_UNREACHABLE, "a load without an engine fails");
+	stop_host();
+	start_host(host, state);
+	stop_host();
+	check(journal_entries(state) == 1, "and is kept by a start without an engine");
+	start_host(host, state);
+}
+
+int main(int argc, char **argv)
+{
+	struct engine *a, *b;
+	struct engine_image image;
+	struct saved s;
+	const char *state = argc > 4 ? argv[4] : "/tmp/live-engine-state";
+
+	if (argc < 4) {
+		fprintf(stderr, "usage: %s unix://A unix://B IMAGE [STATE_DIR]\n", argv[0]);
+		return 2;
+	}
+	log_start("live-engine", LOG_INFO, false);
+	uv_loop_init(&loop);
+	if (engine_open(&loop, argv[1], &a, &last_err) != 0 ||
+		engine_open(&loop, argv[2], &b, &last_err) != 0)
+		die("open");
+	if (!inspect(a, argv[3]))
+		die("inspect");
+	image = found;
+	found = (struct engine_image){ 0 };
+	saved_init(&s, &image);
+	case_errors(a);
+	case_cancel(a, &image);
+	case_reading(a, &image, &s);
+	start_host(argv[2], state);
+	case_bad(b, &s, &image.id, state);
+	case_good(b, &s, &image.id, state);
+	case_thin(&s, &image.id);
+	case_replay(b, argv[2], &image.id, state);
+	case_kept(b, argv[2], &s, &image.id, state);
+	case_killed(argv[2], &s, &image.id, state);
+	stop_host();
+	engine_close(a, on_closed, NULL);
+	wait_for_loop();
+	engine_close(b, on_closed, NULL);
+	wait_for_loop();
+	check(uv_loop_close(&loop) == 0, "the loop is empty at the end");
+	saved_done(&s);
+	free(image.diff_ids);
+	free(found.diff_ids);
+	printf("%s\n", failed ? "some failed" : "all good");
+	return failed;
+}

@@ -1,0 +1,197 @@
+#include "server/uv_engine_port.h"
+#include "tests/support/test.h"
+
+#include <string.h>
+
+/* One message of each type, every field with a value of its own. */
+static size_t make_all(struct port_message *m, struct buf *texts, struct digest digests[2])
+{
+	static const char *const tags[] = { "a:1", "", "b/c:2" };
+	wire_text key = wire_text_of("laptop", 6);
+	wire_texts t = wire_texts_of(texts, tags, 3);
+	wire_digests d = { .at = digests, .n = 2 };
+	wire_bytes b = { .p = (const uint8_t *)"bytes", .n = 5 };
+	size_t n = 0;
+
+	m[n++] = (struct port_message){ .type = PORT_HAVE, .have = { 1, key, digests[0], d } };
+	m[n++] = (struct port_message){ .type = PORT_OPEN, .open = { 2, key, digests[1], d, t } };
+	m[n++] = (struct port_message){ .type = PORT_MEMBER, .member = { 3, 65535, UINT64_MAX } };
+	m[n++] = (struct port_message){ .type = PORT_DATA, .data = { 4, b } };
+	m[n++] = (struct port_message){ .type = PORT_COMMIT, .commit = { 5 } };
+	m[n++] = (struct port_message){ .type = PORT_TAG, .tag = { 6, key, digests[0], t } };
+	m[n++] = (struct port_message){ .type = PORT_ABORT, .abort = { 7 } };
+	m[n++] = (struct port_message){ .type = PORT_HAVE_REPLY, .have_reply = { 8, 1, b } };
+	m[n++] = (struct port_message){ .type = PORT_CREDIT, .credit = { 9, 1 << 20 } };
+	m[n++] = (struct port_message){ .type = PORT_MATCHED, .matched = { 10, 3, digests[1] } };
+	m[n++] = (struct port_message){ .type = PORT_PHASE, .phase = { 11, PHASE_TAGGING } };
+	m[n++] = (struct port_message){ .type = PORT_LOADED, .loaded = { 12, digests[0], 3 } };
+	m[n++] = (struct port_message){ .type = PORT_FAILED, .failed = { 13, 6, key } };
+	return n;
+}
+
+#define TYPES 13
+
+static void every_message_comes_back_the_same(void **state)
+{
+	struct digest digests[2] = { digest_of("a", 1), digest_of("b", 1) };
+	struct port_message all[TYPES], got;
+	CLEANUP(buf_done) struct buf texts, once, twice;
+	struct err err = { 0 };
+
+	(void)state;
+	buf_init(&texts, 1000);
+	buf_init(&once, PORT_MESSAGE_MAX);
+	buf_init(&twice, PORT_MESSAGE_MAX);
+	assert_int_equal(make_all(all, &texts, digests), TYPES);
+	for (size_t i = 0; i < TYPES; i++) {
+		buf_clear(&once);
+		buf_clear(&twice);
+		port_put(&once, &all[i]);
+		assert_true(buf_ok(&once));
+		assert_ok(port_parse(buf_bytes(&once), buf_len(&once), &got, &err), &err);
+		assert_int_equal(got.type, all[i].type);
+		port_put(&twice, &got);
+		assert_int_equal(buf_len(&once), buf_len(&twice));
+		assert_memory_equal(buf_bytes(&once), buf_bytes(&twice), buf_len(&once));
+	}
+}
+
+static void every_cut_and_every_longer_message_is_refused(void **state)
+{
+	struct digest digests[2] = { digest_of("a", 1), digest_of("b", 1) };
+	struct port_message all[TYPES], got;
+	CLEANUP(buf_done) struct buf texts, bytes;
+	struct err err = { 0 };
+
+	(void)state;
+	buf_init(&texts, 1000);
+	buf_init(&bytes, PORT_MESSAGE_MAX);
+	make_all(all, &texts, digests);
+	for (size_t i = 0; i < TYPES; i++) {
+		buf_clear(&bytes);
+		port_put(&bytes, &all[i]);
+		for (size_t n = 0; n < buf_len(&bytes); n++)
+			assert_fails(
+				port_parse(buf_bytes(&bytes), n, &got, &err), &err, ERR_PROTOCOL);
+		buf_u8(&bytes, 0);
+		assert_fails(port_parse(buf_bytes(&bytes), buf_len(&bytes), &got, &err), &err,
+			ERR_PROTOCOL);
+	}
+}
+
+static void unknown_types_are_refused(void **state)
+{
+	uint8_t bytes[5] = { 0 };
+	struct port_message got;
+	struct err err = { 0 };
+
+	(void)state;
+	for (unsigned type = 0; type < 256; type++) {
+		bytes[0] = (uint8_t)type;
+		if (type != PORT_COMMIT && type != PORT_ABORT)
+			assert_fails(port_parse(bytes, 5, &got, &err), &err, ERR_PROTOCOL);
+	}
+}
+
+/* --- the queue --- */
+
+struct ends {
+	struct engine_port *port;
+	unsigned at_engine, at_net;
+	bool sending, closed;
+};
+
+static void at_net(void *ctx, const struct port_message *m)
+{
+	struct ends *e = ctx;
+
+	assert_false(e->sending);
+	assert_int_equal(m->credit.job, e->at_net);
+	e->at_net++;
+}
+
+static void at_engine(void *ctx, const struct port_message *m)
+{
+	struct ends *e = ctx;
+	struct port_message reply = { .type = PORT_CREDIT, .credit = { m->commit.job, 1 } };
+	struct err err = { 0 };
+
+	assert_false(e->sending);
+	assert_int_equal(m->commit.job, e->at_engine);
+	e->at_engine++;
+	e->sending = true;
+	assert_ok(engine_port_reply(e->port, &reply, &err), &err);
+	e->sending = false;
+}
+
+static void on_closed(void *ctx)
+{
+	struct ends *e = ctx;
+
+	e->closed = true;
+}
+
+static void messages_arrive_in_order_from_the_loop_only(void **state)
+{
+	struct ends e = { 0 };
+	uv_loop_t loop;
+	struct err err = { 0 };
+
+	(void)state;
+	uv_loop_init(&loop);
+	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
+	e.sending = true;
+	for (uint32_t i = 0; i < 5; i++) {
+		struct port_message m = { .type = PORT_COMMIT, .commit = { i } };
+
+		assert_ok(engine_port_send(e.port, &m, &err), &err);
+	}
+	e.sending = false;
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(e.at_engine, 5);
+	assert_int_equal(e.at_net, 5);
+	engine_port_close(e.port, on_closed, &e);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_true(e.closed);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void a_close_drops_what_is_queued(void **state)
+{
+	struct ends e = { 0 };
+	struct port_message m = { .type = PORT_COMMIT };
+	uv_loop_t loop;
+	struct err err = { 0 };
+
+	(void)state;
+	uv_loop_init(&loop);
+	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
+	assert_ok(engine_port_send(e.port, &m, &err), &err);
+	engine_port_close(e.port, on_closed, &e);
+	assert_fails(engine_port_send(e.port, &m, &err), &err, ERR_INTERRUPTED);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(e.at_engine, 0);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void a_message_over_the_limit_is_not_sent(void **state)
+{
+	static uint8_t bytes[PORT_MESSAGE_MAX];
+	struct ends e = { 0 };
+	struct port_message m = { .type = PORT_DATA, .data = { 1, { bytes, sizeof(bytes) } } };
+	uv_loop_t loop;
+	struct err err = { 0 };
+
+	(void)state;
+	uv_loop_init(&loop);
+	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
+	assert_fails(engine_port_send(e.port, &m, &err), &err, ERR_LIMIT);
+	engine_port_close(e.port, NULL, NULL);
+	uv_run(&loop, UV_RUN_DEFAULT);
+	assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+RUN_TESTS(TEST(every_message_comes_back_the_same),
+	TEST(every_cut_and_every_longer_message_is_refused), TEST(unknown_types_are_refused),
+	TEST(messages_arrive_in_order_from_the_loop_only), TEST(a_close_drops_what_is_queued),
+	TEST(a_message_over_the_limit_is_not_sent))

@@ -1,0 +1,127 @@
+#include "common/base/file.h"
+#include "server/load_journal.h"
+#include "tests/support/test.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int make_dir(void **state)
+{
+	char *dir = strdup("/tmp/dray-journal-XXXXXX");
+
+	assert_non_null(mkdtemp(dir));
+	*state = dir;
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	DIR *d = opendir(*state);
+	const struct dirent *e;
+	char path[400];
+
+	while ((e = readdir(d))) {
+		snprintf(path, sizeof(path), "%s/%s", (char *)*state, e->d_name);
+		unlink(path);
+	}
+	closedir(d);
+	rmdir(*state);
+	free(*state);
+	return 0;
+}
+
+static struct load_entry entry_of(uint32_t job)
+{
+	static char one[] = "a:1", two[] = "b/c:2";
+	static char *tags[] = { one, two };
+
+	return (struct load_entry){ .image = digest_of("image", 5),
+		.job = job,
+		.committed = 1700000000,
+		.tags = tags,
+		.n_tags = 2 };
+}
+
+static void entries_come_back_until_they_are_removed(void **state)
+{
+	struct load_entry entry = entry_of(UINT32_MAX), *list;
+	struct err err = { 0 };
+	size_t n, odd;
+
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	entry.existed = true;
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_int_equal(n, 1);
+	assert_int_equal(odd, 0);
+	assert_true(digest_equal(&list[0].image, &entry.image));
+	assert_true(list[0].job == UINT32_MAX && list[0].existed);
+	assert_true(list[0].committed == 1700000000);
+	assert_int_equal(list[0].n_tags, 2);
+	assert_string_equal(list[0].tags[1], "b/c:2");
+	load_journal_free(list, n);
+	assert_ok(load_journal_remove(*state, &entry.image, entry.job, &err), &err);
+	assert_ok(load_journal_remove(*state, &entry.image, entry.job, &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_int_equal(n, 0);
+	load_journal_free(list, n);
+}
+
+static void a_missing_directory_holds_none(void **state)
+{
+	struct load_entry *list;
+	struct err err = { 0 };
+	size_t n, odd;
+
+	(void)state;
+	assert_ok(load_journal_list("/nonexistent/loads", &list, &n, &odd, &err), &err);
+	assert_int_equal(n, 0);
+	load_journal_free(list, n);
+}
+
+static void damaged_files_are_counted_and_others_ignored(void **state)
+{
+	struct load_entry entry = entry_of(3), *list;
+	char hex[DIGEST_HEX_LEN + 1], path[400];
+	struct err err = { 0 };
+	size_t n, odd;
+
+	digest_hex(&entry.image, hex);
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	snprintf(path, sizeof(path), "%s/%s-4.json", (char *)*state, hex);
+	assert_ok(file_replace(path, 0600, "{\"image\":", 9, &err), &err);
+	snprintf(path, sizeof(path), "%s/%s-5.json", (char *)*state, hex);
+	assert_ok(file_replace(path, 0600, "", 0, &err), &err);
+	snprintf(path, sizeof(path), "%s/README", (char *)*state);
+	assert_ok(file_replace(path, 0600, "hello", 5, &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_int_equal(n, 1);
+	assert_int_equal(odd, 2);
+	load_journal_free(list, n);
+}
+
+static void a_file_under_another_name_is_damaged(void **state)
+{
+	struct load_entry entry = entry_of(3), *list;
+	char hex[DIGEST_HEX_LEN + 1], from[400], to[400];
+	struct err err = { 0 };
+	size_t n, odd;
+
+	digest_hex(&entry.image, hex);
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	snprintf(from, sizeof(from), "%s/%s-3.json", (char *)*state, hex);
+	snprintf(to, sizeof(to), "%s/%s-4.json", (char *)*state, hex);
+	assert_int_equal(rename(from, to), 0);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_int_equal(n, 0);
+	assert_int_equal(odd, 1);
+	load_journal_free(list, n);
+}
+
+#define T(name) TEST_WITH(name, make_dir, remove_dir)
+
+RUN_TESTS(T(entries_come_back_until_they_are_removed), T(a_missing_directory_holds_none),
+	T(damaged_files_are_counted_and_others_ignored), T(a_file_under_another_name_is_damaged))
