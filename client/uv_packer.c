@@ -114,7 +114,7 @@ static int flush(struct packer *p, uint32_t blob, struct err *err)
 
 static void run(struct uv_task *t)
 {
-	struct packer *p = (struct packer *)((char *)t - offsetof(struct packer, task));
+	struct packer *p = CONTAINER_OF(t, struct packer, task);
 
 	if (p->now->parcel)
 		p->result = pack(p, p->now->parcel, &p->err);
@@ -172,7 +172,7 @@ static void start_next(struct packer *p)
 
 static void done(struct uv_task *t)
 {
-	struct packer *p = (struct packer *)((char *)t - offsetof(struct packer, task));
+	struct packer *p = CONTAINER_OF(t, struct packer, task);
 	bool some = p->made != NULL;
 
 	order_free(p, p->now);

@@ -346,9 +346,9 @@ static int choose_layers(struct push *p, const struct msg_image_state *m, struct
 	for (size_t i = 0; i < image->n_diff_ids; i++) {
 		bool known = m->layers.p[i] != LAYER_SENT;
 
+		p->result.layers_skipped += known;
 		for (size_t k = 0; k < n && !known; k++)
 			known = digest_equal(&wanted[k], &image->diff_ids[i]);
-		p->result.layers_skipped += known;
 		if (!known)
 			wanted[n++] = image->diff_ids[i];
 	}

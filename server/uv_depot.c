@@ -103,7 +103,7 @@ const char *depot_domain_dir(const struct depot_domain *domain)
 
 static struct depot_call *call_of(struct uv_task *t)
 {
-	return (struct depot_call *)((char *)t - offsetof(struct depot_call, task));
+	return CONTAINER_OF(t, struct depot_call, task);
 }
 
 static void run_call(struct uv_task *t)

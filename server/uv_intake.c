@@ -136,14 +136,14 @@ static void start_group(struct intake *i)
 
 static int run_put(struct depot_call *c, struct store *store, struct err *err)
 {
-	struct arrival *a = (struct arrival *)((char *)c - offsetof(struct arrival, put));
+	struct arrival *a = CONTAINER_OF(c, struct arrival, put);
 
 	return store_put(store, &a->segment, a->record, err);
 }
 
 static void put_done(struct depot_call *c)
 {
-	struct arrival *a = (struct arrival *)((char *)c - offsetof(struct arrival, put));
+	struct arrival *a = CONTAINER_OF(c, struct arrival, put);
 	struct intake *i = a->intake;
 	uint64_t number = a->number;
 	size_t n = a->n;
@@ -165,7 +165,7 @@ static void put_done(struct depot_call *c)
 
 static void run_verify(struct uv_task *t)
 {
-	struct arrival *a = (struct arrival *)((char *)t - offsetof(struct arrival, verify));
+	struct arrival *a = CONTAINER_OF(t, struct arrival, verify);
 	struct intake *i = a->intake;
 	size_t head_len, record_len;
 
@@ -183,7 +183,7 @@ static void run_verify(struct uv_task *t)
 
 static void verify_done(struct uv_task *t)
 {
-	struct arrival *a = (struct arrival *)((char *)t - offsetof(struct arrival, verify));
+	struct arrival *a = CONTAINER_OF(t, struct arrival, verify);
 	struct intake *i = a->intake;
 
 	if (a->result != 0) {

@@ -13,6 +13,10 @@
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
+/* The struct of `type` whose `member` this pointer points to. */
+#define CONTAINER_OF(pointer, type, member)                                                        \
+	((type *)(void *)((char *)(pointer)-offsetof(type, member)))
+
 static inline size_t min_size(size_t a, size_t b)
 {
 	return a < b ? a : b;

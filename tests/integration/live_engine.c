@@ -63,6 +63,23 @@ static void on_closed(void *ctx)
 	waiting = false;
 }
 
+static void turn_loop(uv_timer_t *timer)
+{
+	waiting = false;
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
+/* Runs the loop for so long. */
+static void wait_ms(uint64_t ms)
+{
+	uv_timer_t timer;
+
+	uv_timer_init(&loop, &timer);
+	uv_timer_start(&timer, turn_loop, ms, 0);
+	wait_for_loop();
+	uv_run(&loop, UV_RUN_NOWAIT);
+}
+
 /* --- images --- */
 
 static struct engine_image found; /* without tags */
@@ -108,6 +125,7 @@ struct saved {
 	struct buf config;
 	const struct digest *wanted; /* NULL: all */
 	size_t at, delivered, unnamed;
+	unsigned slow; /* pieces that take 200 ms each */
 	struct hasher *hasher;
 };
 
@@ -136,6 +154,10 @@ static int save_bytes(void *ctx, const void *bytes, size_t n, struct err *err)
 	struct saved *s = ctx;
 
 	(void)err;
+	if (s->slow > 0) {
+		s->slow--;
+		uv_sleep(200);
+	}
 	hasher_update(s->hasher, bytes, n);
 	buf_append(&s->layers[s->at], bytes, n);
 	return 0;
@@ -223,6 +245,8 @@ struct net {
 	size_t corrupt;	       /* the layer whose first byte is changed, or n */
 	uint64_t abort_at;     /* bytes; UINT64_MAX: never */
 	uint64_t kill_at;
+	uint64_t stop_at;    /* nothing more is sent, and the waiting ends */
+	bool abort_applying; /* an ABORT when the engine has everything */
 
 	size_t member, member_at;
 	bool member_open, committed;
@@ -285,6 +309,15 @@ static void send_data(const struct buf *from)
 	net.sent += n;
 }
 
+static void net_abort(void)
+{
+	struct port_message m = { .type = PORT_ABORT, .abort = { net.job } };
+
+	net_send(&m);
+	net.over = true;
+	waiting = false;
+}
+
 static void pump(void)
 {
 	struct port_message m = { .type = PORT_COMMIT };
@@ -301,8 +334,10 @@ static void pump(void)
 			begin_member();
 		send_data(from);
 		if (net.sent >= net.abort_at) {
-			m = (struct port_message){ .type = PORT_ABORT, .abort = { net.job } };
-			net_send(&m);
+			net_abort();
+			return;
+		}
+		if (net.sent >= net.stop_at) {
 			net.over = true;
 			waiting = false;
 			return;
@@ -355,6 +390,9 @@ static void on_port(void *ctx, const struct port_message *m)
 		waiting = false;
 		break;
 	case PORT_PHASE:
+		if (net.abort_applying && m->phase.phase == PHASE_APPLYING)
+			net_abort();
+		break;
 	case PORT_HAVE:
 	case PORT_OPEN:
 	case PORT_MEMBER:
@@ -376,6 +414,7 @@ static void net_reset(const struct saved *s, const struct digest *image)
 		.corrupt = SIZE_MAX,
 		.abort_at = UINT64_MAX,
 		.kill_at = UINT64_MAX,
+		.stop_at = UINT64_MAX,
 		.job = ++jobs };
 }
 
@@ -513,6 +552,40 @@ static void case_cancel(struct engine *a, const struct engine_image *image)
 	saved_done(&s);
 }
 
+static void on_engine_closed(void *ctx)
+{
+	bool *closed = ctx;
+
+	*closed = true;
+}
+
+/* An engine that is closed while a slow reader reads. */
+static void case_slow(const char *host, const struct engine_image *image)
+{
+	struct engine *e;
+	struct engine_save *handle;
+	struct saved s;
+	clock_t before;
+	bool closed = false;
+
+	saved_init(&s, image);
+	s.slow = 5;
+	if (engine_open(&loop, host, &e, &last_err) != 0 ||
+		engine_save_start(e, image, &sink, &s, on_saved, &s, &handle, &last_err) != 0)
+		die("save");
+	while (s.delivered == 0)
+		uv_run(&loop, UV_RUN_ONCE);
+	before = clock();
+	wait_ms(700);
+	check(clock() - before < CLOCKS_PER_SEC / 4, "a slow reader takes no processor time");
+	engine_close(e, on_engine_closed, &closed);
+	while (!closed)
+		uv_run(&loop, UV_RUN_ONCE);
+	check(last_err.code == ERR_INTERRUPTED || last_err.code == ERR_NONE,
+		"closing waits for the reader");
+	saved_done(&s);
+}
+
 static void case_errors(struct engine *a)
 {
 	struct engine *none;
@@ -591,6 +664,33 @@ static void case_bad(
 	check(net.failed == 0 && net.loaded == 0 && journal_entries(state) == 0,
 		"an aborted load is forgotten without a word");
 	check(!inspect_id(b, id), "and leaves nothing in the engine");
+}
+
+static void case_broken_off(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	clock_t before;
+
+	net_reset(s, id);
+	net.abort_applying = true;
+	net_open();
+	for (int i = 0; i < 100 && journal_entries(state) > 0; i++)
+		wait_ms(50);
+	check(net.failed == 0 && net.loaded == 0 && journal_entries(state) == 0 &&
+			!inspect_id(b, id),
+		"a load aborted while the engine applies it is removed when it has landed");
+	net_reset(s, id);
+	net.stop_at = 1;
+	net_open();
+	before = clock();
+	wait_ms(1000);
+	check(clock() - before < CLOCKS_PER_SEC / 10, "a load that waits takes no processor time");
+	stop_host();
+	check(journal_entries(state) == 1, "a stop in a load keeps its journal entry");
+	start_host(host, state);
+	for (int i = 0; i < 100 && journal_entries(state) > 0; i++)
+		wait_ms(50);
+	check(journal_entries(state) == 0 && !inspect_id(b, id), "and the next start clears it");
 }
 
 static double seconds(void)
@@ -780,9 +880,11 @@ int main(int argc, char **argv)
 	saved_init(&s, &image);
 	case_errors(a);
 	case_cancel(a, &image);
+	case_slow(argv[1], &image);
 	case_reading(a, &image, &s);
 	start_host(argv[2], state);
 	case_bad(b, &s, &image.id, state);
+	case_broken_off(b, argv[2], &s, &image.id, state);
 	case_good(b, &s, &image.id, state);
 	case_thin(&s, &image.id);
 	case_replay(b, argv[2], &image.id, state);
