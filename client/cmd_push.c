@@ -76,7 +76,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		return err_set(
 			err, ERR_USAGE, "push: where to? (--to TARGET; dray targets lists them)");
 	if (strchr(o->to, ','))
-		return err_set(err, ERR_USAGE, "push takes one target at a time in this version");
+		return err_set(err, ERR_USAGE,
+			"--to %s: push takes one target at a time in this version", o->to);
 	if (o->json && o->quiet)
 		return err_set(err, ERR_USAGE, "--json and -q exclude each other");
 	run->image = argv[1];

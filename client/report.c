@@ -85,10 +85,7 @@ void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms)
 	if (r->style == REPORT_JSON)
 		print_json(json_pack("{s:s, s:s, s:s, s:s}", "event", "phase", "name", r->name,
 			"target", r->target, "phase", words[phase]));
-	if (r->terminal)
-		maybe_show(r, now_ms);
-	else if (r->style != REPORT_QUIET)
-		show(r, now_ms);
+	maybe_show(r, now_ms);
 }
 
 void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_t now_ms)

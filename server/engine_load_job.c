@@ -106,8 +106,6 @@ static void undone(void *ctx, bool settled, const struct err *err)
 
 static void undo(struct load_job *j)
 {
-	bool late = j->state == LOAD_APPLYING;
-
 	load_job_enter(j, LOAD_UNDOING);
 	if (!j->job.journaled || !j->job.makes_image) {
 		undone(j, true, NULL);
@@ -119,7 +117,7 @@ static void undo(struct load_job *j)
 		.fn = undone,
 		.ctx = j };
 	/* The connection broke, so the engine may not have answered yet. */
-	if (late && j->err.code != ERR_ENGINE)
+	if (j->whole && j->err.code != ERR_ENGINE)
 		j->undo.entry.committed = (uint64_t)time(NULL);
 	if (!engine_undo_start(&j->undo))
 		undone(j, false, NULL);
@@ -129,7 +127,7 @@ static void undo(struct load_job *j)
  * makes the engine forget it; afterwards only its answer tells what became of it. */
 static void settle(struct load_job *j)
 {
-	if (j->load && j->state < LOAD_APPLYING)
+	if (j->load && !j->whole)
 		engine_load_abort(j->load);
 	if (!j->load && !j->calling)
 		undo(j);

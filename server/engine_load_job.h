@@ -49,6 +49,7 @@ struct load_job {
 	uint32_t credit;    /* bytes that the net side may still send */
 
 	struct engine_load *load; /* NULL when there is none (any more) */
+	bool whole;		  /* the load got the end of the archive */
 	bool calling;		  /* an engine call of this job is under way */
 	bool ending, silent;	  /* on the way to UNDOING; silent: nobody wants to know why */
 	struct err err;		  /* why */

@@ -185,10 +185,12 @@ void load_job_pump(struct load_job *j)
 			break;
 		buf_consume(&j->pending, taken);
 	}
-	if (j->state == LOAD_RECEIVING)
+	if (j->state == LOAD_RECEIVING) {
 		give_credit(j);
-	else if (j->state == LOAD_APPLYING && buf_len(&j->pending) == 0)
+	} else if (j->state == LOAD_APPLYING && buf_len(&j->pending) == 0 && !j->whole) {
+		j->whole = true;
 		engine_load_end(j->load);
+	}
 }
 
 static char *manifest(struct load_job *j, struct err *err)

@@ -75,8 +75,10 @@ static void http_was_closed(void *ctx)
 
 void engine_maybe_close(struct engine *e)
 {
-	if (e->closing && !e->saves && !e->loads)
-		http_close(e->http, http_was_closed, e);
+	if (!e->closing || e->saves || e->loads || e->http_closing)
+		return;
+	e->http_closing = true;
+	http_close(e->http, http_was_closed, e);
 }
 
 void engine_close(struct engine *e, void (*done)(void *ctx), void *ctx)

@@ -37,7 +37,7 @@ struct engine {
 	unsigned lists;		   /* under way */
 	struct engine_save *saves; /* under way */
 	unsigned loads;		   /* under way */
-	bool closing;
+	bool closing, http_closing;
 	void (*on_closed)(void *ctx);
 	void *closed_ctx;
 	struct engine_call calls[ENGINE_CALLS_MAX];

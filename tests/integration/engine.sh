@@ -14,7 +14,8 @@ sandbox_enter "$@"
 A=$SANDBOX/A
 B=$SANDBOX/B
 
-# Small files, a large one, and equal layers, on a base that the target has, too.
+# Small files, a large one, and equal layers, on a base that the target has, too. The top layer
+# must occur once: it is the one that is sent damaged.
 make_images() {
 	images_busybox "$A" t/busybox:1
 	images_library_tree "$SANDBOX/tree" 2000
@@ -23,8 +24,8 @@ make_images() {
 	images_binary "$SANDBOX/large/binary" 20
 	images_tar "$SANDBOX/large" "$SANDBOX/large.tar"
 	tar -C /etc -cf "$SANDBOX/services.tar" services
-	images_stack "$A" t/live:1 live "$SANDBOX/tree.tar" "$SANDBOX/services.tar" \
-		"$SANDBOX/large.tar" "$SANDBOX/services.tar"
+	images_stack "$A" t/live:1 live "$SANDBOX/services.tar" "$SANDBOX/tree.tar" \
+		"$SANDBOX/services.tar" "$SANDBOX/large.tar"
 	images_busybox "$B" other:1
 }
 

@@ -22,17 +22,18 @@ after_failure() {
 }
 
 # expect CODE PATTERN COMMAND...: the command fails with one of the codes ("5" or "[56]"), with
-# nothing on stdout and one line on stderr that matches.
+# nothing on stdout and, besides progress ("IMAGE -> TARGET: ..."), one line on stderr that matches.
 expect() {
 	local codes=$1 pattern=$2 code
 	shift 2
 	set +e
-	timeout 60 "$@" >"$OUT" 2>"$OUT.err" </dev/null
+	timeout -k 5 60 "$@" >"$OUT" 2>"$OUT.err" </dev/null
 	code=$?
 	set -e
 	cat "$OUT" "$OUT.err" >>"$SEEN"
 	echo "exit code $code: $(cat "$OUT.err")"
 	[[ $code =~ ^$codes$ ]] || fail "exit code $code instead of $codes from: $*"
+	sed -i '/^[^ ]* -> [^ ]*: /d' "$OUT.err"
 	assert_lines "$OUT.err" 1
 	assert_grep "$pattern" "$OUT.err"
 	assert_lines "$OUT" 0
@@ -103,9 +104,10 @@ test_wrong_usage_is_code_2_and_says_what_is_wrong() {
 test_an_option_that_is_not_enforced_is_refused() {
 	expect_client 2 'lanes' push t/busybox:1 --to b --lanes 4
 	expect_client 2 'limit-rate' push t/busybox:1 --to b --limit-rate 10M
-	expect_client 2 'b,c|,' push t/busybox:1 --to b,c
+	expect_client 2 'target' push t/busybox:1 --to b,c
 	expect 2 'metrics' "$DRAYD" serve --state "$SANDBOX/none" --metrics 127.0.0.1:1
 	expect 2 'quota' "$DRAYD" invite --state "$STATE" --name x --quota 1G
+	expect 2 'backup' "$DRAYD" invite --state "$STATE" --name x --allow push,backup
 	expect 2 'append-only' "$DRAYD" invite --state "$STATE" --name x --append-only
 	expect_client 2 'migrate' migrate container --to b
 	expect_client 2 'backup' backup --all --to b
@@ -171,7 +173,7 @@ test_an_altered_token_is_refused() {
 test_a_used_token_is_refused() {
 	local token
 	token=$(invite used)
-	echo "$token" | DRAY_CONFIG_DIR=$SANDBOX/first timeout 20 "$DRAY" pair first
+	echo "$token" | DRAY_CONFIG_DIR=$SANDBOX/first timeout -k 5 20 "$DRAY" pair first
 	expect_pairing 5 'token|invite' "$token"
 	assert_works
 }
@@ -184,7 +186,7 @@ test_an_expired_token_is_refused() {
 }
 
 test_the_name_of_a_key_is_used_once() {
-	expect '[12]' 'key-of-b' "$DRAYD" invite --state "$STATE" --name key-of-b
+	expect '[12]' 'key-of-b' "$DRAYD" invite --state "$STATE" --address 127.0.0.1 --name key-of-b
 }
 
 # --- the connection ---
@@ -214,13 +216,6 @@ test_a_revoked_key_is_refused_with_code_5() {
 	assert_works
 }
 
-test_a_key_without_the_grant_is_refused_with_code_5() {
-	invite saver --allow backup >"$SANDBOX/token"
-	DRAY_CONFIG_DIR=$SANDBOX/saver "$DRAY" pair b <"$SANDBOX/token" >/dev/null
-	CONFIG=$SANDBOX/saver expect_client 5 'push' push t/large:1 --to b
-	assert_equal "$(engine_docker "$B" images --quiet t/large)" "" "the image on the target"
-}
-
 test_a_key_for_some_names_cannot_push_others() {
 	invite team --image 'team/*' >"$SANDBOX/token"
 	DRAY_CONFIG_DIR=$SANDBOX/team "$DRAY" pair b <"$SANDBOX/token" >/dev/null
@@ -239,7 +234,8 @@ test_a_receiver_that_dies_for_good_is_code_6() {
 	dray_push "$CONFIG" "$A" t/large:1 --to b >"$OUT" 2>"$OUT.err" || code=$?
 	wait
 	receiver_start "$STATE" "$B"
-	assert_equal "$code" 6 "exit code ($(tail -n 1 "$OUT.err"))"
+	cat "$OUT.err"
+	assert_equal "$code" 6 "exit code"
 	assert_works
 }
 
@@ -319,8 +315,8 @@ test_no_secret_was_printed_or_logged() {
 			grep -aoE 'sk1:[A-Z2-7a-z-]{40,}|psk[=: ]*[A-Z2-7a-z-]{40,}' "$file" || true
 		done | sed -E 's/^(sk1:|psk[=: ]*)//' >"$SANDBOX/words"
 	[ -s "$SANDBOX/words" ] || fail "found no secrets to look for"
-	! grep -qF -f "$SANDBOX/words" "$SEEN" || fail "a key was printed or logged"
-	! grep -qE 'dray-invite1:|dray-sk1:' "$SEEN" || fail "a token or key was printed or logged"
+	! grep -qF -f "$SANDBOX/words" "$SEEN" || { grep -noF -f "$SANDBOX/words" "$SEEN" | sed -E "s/(.{14}).*/\1/" ; fail "a key was printed or logged"; }
+	! grep -qE 'dray-(invite|sk)1:[a-z2-7A-Z-]{20}' "$SEEN" || { grep -nE "dray-(invite|sk)1:[a-z2-7A-Z-]{20}" "$SEEN" | cut -c1-60; fail "a token or key was printed or logged"; }
 }
 
 run_cases errors "$@"

@@ -361,6 +361,9 @@ static void pump(void)
 static void on_port(void *ctx, const struct port_message *m)
 {
 	(void)ctx;
+	/* Every message begins with its job; those of an earlier one may be on their way still. */
+	if (m->credit.job != net.job)
+		return;
 	switch (m->type) {
 	case PORT_CREDIT:
 		net.credit += m->credit.bytes;

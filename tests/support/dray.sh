@@ -66,7 +66,7 @@ receiver_kill() {
 receiver_invite() {
 	local state=$1 name=$2
 	shift 2
-	timeout 20 "$DRAYD" invite --state "$state" --name "$name" \
+	timeout -k 5 20 "$DRAYD" invite --state "$state" --name "$name" \
 		--address "127.0.0.1:$DRAY_PORT" "$@" 2>>"$state.log"
 }
 
@@ -75,7 +75,7 @@ receiver_pair() {
 	local state=$1 config=$2 target=$3
 	shift 3
 	receiver_invite "$state" "key-of-$target" "$@" |
-		DRAY_CONFIG_DIR=$config timeout 20 "$DRAY" pair "$target" >/dev/null 2>"$config.pair.log" ||
+		DRAY_CONFIG_DIR=$config timeout -k 5 20 "$DRAY" pair "$target" >/dev/null 2>"$config.pair.log" ||
 		fail "pairing: $(cat "$config.pair.log")"
 }
 
@@ -85,7 +85,7 @@ receiver_pair() {
 dray_push() {
 	local config=$1 engine=$2
 	shift 2
-	DRAY_CONFIG_DIR=$config timeout "$PUSH_TIMEOUT" "$DRAY" push -H "$(engine_address "$engine")" "$@"
+	DRAY_CONFIG_DIR=$config timeout -k 5 "$PUSH_TIMEOUT" "$DRAY" push -H "$(engine_address "$engine")" "$@"
 }
 
 # push_json CONFIG ENGINE OUT IMAGE ARGUMENT...: pushes with --json, demands success, leaves stdout
