@@ -8,6 +8,10 @@
 
 enum { BUILD_META, BUILD_DATA, BUILDERS };
 
+/* Skeleton is a twentieth of a layer of files and most of what a rebuilt one costs: worth a slower
+ * look. */
+#define META_LEVEL 9
+
 /* A parcel to pack, or a flush (parcel NULL). */
 struct order {
 	struct order *next;
@@ -67,7 +71,10 @@ static int seal(struct packer *p, int which, struct err *err)
 	made = make(p);
 	if (!made)
 		return err_nomem(err);
-	return segment_builder_seal(p->builders[which], p->level, &made->record, err);
+	return segment_builder_seal(p->builders[which],
+		which == BUILD_META && p->level > 0 && p->level < META_LEVEL ? META_LEVEL
+									     : p->level,
+		&made->record, err);
 }
 
 static int pack_chunk(struct packer *p, int which, const struct digest *name, enum chunk_kind kind,

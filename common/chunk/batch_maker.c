@@ -11,7 +11,7 @@
 #define SLOTS 1024u /* power of two, at least twice RECIPE_OPS_MAX */
 
 /* A recipe chunk is cut after a chunk whose name has these bits of its last byte zero. */
-#define CUT_BITS 0x7f
+#define CUT_BITS 0x3f
 
 struct batch_maker {
 	enum recipe_stream stream;

@@ -6,7 +6,7 @@
 #define CHUNK_MAX 65536u    /* largest data or skeleton chunk */
 #define INLINE_FILE_MAX 64u /* files up to this many bytes stay in the skeleton */
 
-#define RECIPE_OPS_MIN 32u  /* a recipe chunk is cut by content after this many operations... */
+#define RECIPE_OPS_MIN 16u  /* a recipe chunk is cut by content after this many operations... */
 #define RECIPE_OPS_MAX 512u /* ...and always after this many, */
 #define RECIPE_SPAN_MAX (4u << 20)     /* or when it covers this many bytes of its stream */
 #define RECIPE_SKELETON_MAX (1u << 20) /* bytes that one skeleton operation takes */

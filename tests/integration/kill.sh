@@ -28,14 +28,14 @@ after_failure() {
 	tail -n 8 "$STATE.log"
 }
 
-# About 150 MB in three layers: many small files, and two parts of a large binary.
+# About 110 MB in three layers: many small files, and two parts of a large binary.
 make_image() {
-	images_library_tree "$SANDBOX/tree" 5000
+	images_library_tree "$SANDBOX/tree" 3000
 	images_tar "$SANDBOX/tree" "$SANDBOX/1.tar"
 	rm -r "$SANDBOX/tree"
 	mkdir "$SANDBOX/2" "$SANDBOX/3"
-	images_binary "$SANDBOX/2/second" 60
-	images_binary "$SANDBOX/3/third" 55 60
+	images_binary "$SANDBOX/2/second" 45
+	images_binary "$SANDBOX/3/third" 40 45
 	images_tar "$SANDBOX/2" "$SANDBOX/2.tar"
 	images_tar "$SANDBOX/3" "$SANDBOX/3.tar"
 	images_stack "$A" "$IMAGE" "cargo" "$SANDBOX/1.tar" "$SANDBOX/2.tar" "$SANDBOX/3.tar"
