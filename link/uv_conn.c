@@ -7,8 +7,9 @@
  */
 #include "link/uv_conn.h"
 
+#include "link/uv_address.h"
+
 #include <assert.h>
-#include <netinet/in.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -367,7 +368,7 @@ int uv_conn_accept(uv_stream_t *listener, const struct session_config *config,
 	r = uv_accept(listener, (uv_stream_t *)&c->tcp);
 	if (r == 0)
 		r = uv_tcp_getpeername(&c->tcp, (struct sockaddr *)ret_peer, &len);
-	uv_conn_peer_text(ret_peer, c->where);
+	uv_address_text(ret_peer, c->where);
 	if (r != 0)
 		err_set(err, ERR_UNREACHABLE, "cannot accept a connection: %s", uv_strerror(r));
 	if (r != 0 || conn_start(c, err) != 0) {
@@ -431,21 +432,4 @@ void uv_conn_finish(struct uv_conn *c)
 struct session *uv_conn_session(struct uv_conn *c)
 {
 	return c->session;
-}
-
-void uv_conn_peer_text(const struct sockaddr_storage *peer, char ret[UV_CONN_PEER_MAX])
-{
-	char ip[INET6_ADDRSTRLEN] = "?";
-
-	if (peer->ss_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const void *)peer;
-
-		uv_ip6_name(v6, ip, sizeof(ip));
-		snprintf(ret, UV_CONN_PEER_MAX, "[%s]:%u", ip, ntohs(v6->sin6_port));
-	} else {
-		const struct sockaddr_in *v4 = (const void *)peer;
-
-		uv_ip4_name(v4, ip, sizeof(ip));
-		snprintf(ret, UV_CONN_PEER_MAX, "%s:%u", ip, ntohs(v4->sin_port));
-	}
 }

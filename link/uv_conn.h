@@ -52,7 +52,3 @@ void uv_conn_finish(struct uv_conn *c);
 void uv_conn_close(struct uv_conn *c, const struct err *why);
 
 struct session *uv_conn_session(struct uv_conn *c);
-
-/* "192.0.2.1:40123" */
-#define UV_CONN_PEER_MAX 64
-void uv_conn_peer_text(const struct sockaddr_storage *peer, char ret[UV_CONN_PEER_MAX]);

@@ -8,21 +8,11 @@
 
 #include "protocol/limits.h"
 #include "protocol/name_set.h"
+#include "protocol/question.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct question {
-	struct question *next;
-	struct sender_parcel *parcel;
-	uint32_t n_asked; /* chunks named in ASK_CHUNKS, in the parcel's order of wanted ones */
-};
-
-struct question_list {
-	struct question *first, **last;
-	size_t n;
-};
 
 struct sent_blob {
 	uint32_t job;
@@ -43,55 +33,6 @@ struct sender {
 	uint32_t n_blobs, cap_blobs;
 };
 
-void sender_parcel_free(struct sender_parcel *p)
-{
-	if (!p)
-		return;
-	batch_free(p->batch);
-	free(p->wanted);
-	free(p);
-}
-
-static void list_init(struct question_list *l)
-{
-	l->first = NULL;
-	l->last = &l->first;
-	l->n = 0;
-}
-
-static void list_add(struct question_list *l, struct question *q)
-{
-	q->next = NULL;
-	*l->last = q;
-	l->last = &q->next;
-	l->n++;
-}
-
-static struct question *list_take(struct question_list *l)
-{
-	struct question *q = l->first;
-
-	l->first = q->next;
-	if (!l->first)
-		l->last = &l->first;
-	l->n--;
-	return q;
-}
-
-static void question_free(struct question *q)
-{
-	if (!q)
-		return;
-	sender_parcel_free(q->parcel);
-	free(q);
-}
-
-static void list_drop(struct question_list *l)
-{
-	while (l->first)
-		question_free(list_take(l));
-}
-
 struct sender *sender_new(const struct sender_ops *ops, void *ctx, bool full_names)
 {
 	struct sender *s = calloc(1, sizeof(*s));
@@ -101,9 +42,9 @@ struct sender *sender_new(const struct sender_ops *ops, void *ctx, bool full_nam
 	s->ops = *ops;
 	s->ctx = ctx;
 	s->full_names = full_names;
-	list_init(&s->unasked);
-	list_init(&s->asked);
-	list_init(&s->listed);
+	question_list_init(&s->unasked);
+	question_list_init(&s->asked);
+	question_list_init(&s->listed);
 	name_set_init(&s->sent);
 	return s;
 }
@@ -112,9 +53,9 @@ void sender_free(struct sender *s)
 {
 	if (!s)
 		return;
-	list_drop(&s->unasked);
-	list_drop(&s->asked);
-	list_drop(&s->listed);
+	question_list_drop(&s->unasked);
+	question_list_drop(&s->asked);
+	question_list_drop(&s->listed);
 	name_set_done(&s->sent);
 	free(s->blobs);
 	free(s);
@@ -157,23 +98,6 @@ int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role r
 	return s->ops.send(s->ctx, &m, err);
 }
 
-static struct question *question_new(uint32_t blob, struct batch *b)
-{
-	struct question *q = calloc(1, sizeof(*q));
-	struct sender_parcel *p = calloc(1, sizeof(*p));
-	uint8_t *wanted = calloc(b->n_chunks ? b->n_chunks : 1, 1);
-
-	if (!q || !p || !wanted) {
-		free(q);
-		free(p);
-		free(wanted);
-		return NULL;
-	}
-	*p = (struct sender_parcel){ .blob = blob, .batch = b, .wanted = wanted };
-	q->parcel = p;
-	return q;
-}
-
 int sender_batch(struct sender *s, uint32_t blob, struct batch *b, struct err *err)
 {
 	struct question *q;
@@ -189,7 +113,7 @@ int sender_batch(struct sender *s, uint32_t blob, struct batch *b, struct err *e
 	}
 	s->blobs[blob].open++;
 	s->blobs[blob].recipes[b->stream]++;
-	list_add(&s->unasked, q);
+	question_list_add(&s->unasked, q);
 	return 0;
 }
 
@@ -252,7 +176,7 @@ static void claim_recipe(struct sender *s, struct sender_parcel *p)
 static void settle_front(struct sender *s)
 {
 	while (s->listed.first && s->listed.first->n_asked == 0)
-		settle_batch(s, list_take(&s->listed), false);
+		settle_batch(s, question_list_take(&s->listed), false);
 }
 
 /* --- asking --- */
@@ -268,32 +192,32 @@ static int ask_run(struct sender *s, struct digest names[ASK_RECIPES_MAX], struc
 	struct question_list run;
 	struct message m = { .type = MSG_ASK_RECIPES };
 
-	list_init(&run);
+	question_list_init(&run);
 	while (s->unasked.first && n < ASK_RECIPES_MAX && s->unasked.first->parcel->blob == blob &&
 		s->unasked.first->parcel->batch->stream == stream) {
-		struct question *q = list_take(&s->unasked);
+		struct question *q = question_list_take(&s->unasked);
 
 		names[n++] = q->parcel->batch->name;
-		list_add(&run, q);
+		question_list_add(&run, q);
 	}
 	m.ask_recipes.blob = blob;
 	m.ask_recipes.stream = (uint8_t)stream;
 	m.ask_recipes.flags = eager ? ASK_NO_ANSWER : 0;
 	m.ask_recipes.names = (wire_digests){ .at = names, .n = n };
 	if (s->ops.send(s->ctx, &m, err) != 0) {
-		list_drop(&run);
+		question_list_drop(&run);
 		return -1;
 	}
 	while (run.first) {
-		struct question *q = list_take(&run);
+		struct question *q = question_list_take(&run);
 
 		if (!eager) {
-			list_add(&s->asked, q);
+			question_list_add(&s->asked, q);
 			continue;
 		}
 		claim_recipe(s, q->parcel);
 		claim_chunks(s, q->parcel);
-		list_add(&s->listed, q);
+		question_list_add(&s->listed, q);
 	}
 	settle_front(s);
 	return 0;
@@ -362,7 +286,7 @@ static int ask_chunks(struct sender *s, struct question *q, struct err *err)
 		question_free(q);
 		return -1;
 	}
-	list_add(&s->listed, q);
+	question_list_add(&s->listed, q);
 	settle_front(s);
 	return 0;
 }
@@ -386,7 +310,7 @@ static int take_recipes(struct sender *s, const struct msg_tell_recipes *m, stru
 		if (p->blob != m->blob || p->batch->stream != m->stream)
 			return err_set(
 				err, ERR_PROTOCOL, "TELL_RECIPES for another blob than asked");
-		q = list_take(&s->asked);
+		q = question_list_take(&s->asked);
 		if (bit(&m->have, i))
 			settle_batch(s, q, true);
 		else if (ask_chunks(s, q, err) != 0)

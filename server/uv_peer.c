@@ -9,6 +9,7 @@
 
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "link/uv_address.h"
 #include "link/uv_conn.h"
 #include "protocol/grant.h"
 #include "protocol/limits.h"
@@ -27,7 +28,7 @@ struct uv_peer {
 	struct server *server;
 	struct uv_conn *conn;
 	struct sockaddr_storage address;
-	char where[UV_CONN_PEER_MAX];
+	char where[UV_ADDRESS_TEXT_MAX];
 	bool admitted;			   /* counted by admission */
 	bool ready;			   /* the handshake is done */
 	const struct keyring_entry *entry; /* once ready; NULL while pairing */
@@ -406,7 +407,7 @@ void uv_peer_accept(struct server *server, uv_stream_t *listener)
 	if (p->next)
 		p->next->link = &p->next;
 	server->peers = p;
-	uv_conn_peer_text(&p->address, p->where);
+	uv_address_text(&p->address, p->where);
 	if (!admission_ask(
 		    server->admission, (struct sockaddr *)&p->address, uv_now(server->loop))) {
 		err_set(&err, ERR_REFUSED, "too many connections or failed handshakes");

@@ -1,0 +1,46 @@
+/* What uv_push.c (offer, messages, end) and uv_push_pump.c (blobs and segments out) share. */
+#pragma once
+
+#include "client/flight.h"
+#include "client/source.h"
+#include "client/uv_packer.h"
+#include "client/uv_push.h"
+#include "link/uv_wake.h"
+
+enum push_state { OFFERING, SENDING, COMMITTING, ENDING };
+
+struct push {
+	struct push_config c;
+	struct push_ops ops;
+	void *ctx;
+	enum push_state state;
+	struct push_result result;
+	struct window *window;
+	struct source *source;
+	struct uv_wake *wake;
+	struct engine_save *save; /* NULL when none runs */
+	struct sender *sender;
+	struct packer *packer;
+	struct flight flight;
+	unsigned blobs_open; /* begun, and their BLOB_END not sent */
+	uint64_t settled, begun;
+	bool read_all; /* the save's thread is done */
+	bool drained;  /* and the loop has taken all it gave */
+	bool pumping;
+	struct err err; /* why it ends */
+};
+
+/* Ends the push from the loop; the first reason counts (NULL: none). */
+void push_end(struct push *p, const struct err *err);
+
+int push_tell(struct push *p, const struct message *m, struct err *err) MUST_CHECK;
+
+/* Makes the sender and the packer. */
+int push_pump_open(struct push *p, struct err *err) MUST_CHECK;
+
+/* Moves what can be moved: batches to the sender, segments to the link, and the commit behind the
+ * last. */
+void push_pump(struct push *p);
+
+/* Everything is sent: asks for the image to be loaded and named. */
+void push_commit(struct push *p);

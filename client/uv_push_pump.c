@@ -1,0 +1,193 @@
+/*
+ * The way of the bytes: batches from the source to the sender, parcels to the packer, segments to
+ * the link. Happy path: pump moves what it can whenever something changed (a batch came, an answer,
+ * room on the link, a sealed segment), and commits behind the last blob. What is full (the link,
+ * the flight, the sender's questions) is left until it is not.
+ */
+#include "client/uv_push_impl.h"
+
+#include "protocol/limits.h"
+
+/* Room in the session's output that control messages may need besides a segment. */
+#define CONTROL_ROOM (2u << 20)
+
+/* --- the sender's operations --- */
+
+static int on_send(void *ctx, const struct message *m, struct err *err)
+{
+	return push_tell(ctx, m, err);
+}
+
+static void on_pack(void *ctx, struct sender_parcel *parcel)
+{
+	packer_add(((struct push *)ctx)->packer, parcel);
+}
+
+static void on_settled(void *ctx, uint32_t blob, const struct batch *b, bool skipped)
+{
+	struct push *p = ctx;
+
+	(void)blob;
+	if (b->stream == STREAM_MAIN) {
+		p->settled += b->span;
+		p->result.bytes_known += skipped ? b->span : 0;
+		p->ops.progress(p->ctx, p->settled, p->begun);
+	}
+	if (skipped)
+		window_give(p->window, batch_weight(b));
+}
+
+static void on_flush(void *ctx, uint32_t blob)
+{
+	packer_flush(((struct push *)ctx)->packer, blob);
+}
+
+/* BLOB_AGAIN is followed by the job's FAIL, which ends it. */
+static void on_done(void *ctx, uint32_t blob, enum blob_outcome outcome)
+{
+	struct push *p = ctx;
+
+	(void)blob;
+	if (outcome == BLOB_AGAIN && !p->c.full_names)
+		p->result.again = p->result.need_full_names = true;
+}
+
+/* --- segments out --- */
+
+static int send_segment(struct push *p, const struct buf *record, struct err *err)
+{
+	struct message m = { .type = MSG_SEGMENT };
+
+	if (flight_add(&p->flight, buf_len(record), &m.segment.number, err) != 0)
+		return -1;
+	m.segment.record = (wire_bytes){ .p = buf_bytes(record), .n = (uint32_t)buf_len(record) };
+	return push_tell(p, &m, err);
+}
+
+/* Sends what is packed, as far as the link and the receiver take it. */
+static int pump_packed(struct push *p, struct err *err)
+{
+	const struct packed *next;
+	int r = 0;
+
+	while (r == 0 && (next = packer_peek(p->packer))) {
+		size_t len = buf_len(&next->record);
+		struct packed *made;
+
+		if (!next->flushed && (len > IN_FLIGHT_MAX - p->flight.bytes ||
+					      uv_conn_room(p->c.conn) < len + CONTROL_ROOM))
+			break;
+		made = packer_take(p->packer);
+		if (made->flushed) {
+			p->blobs_open--;
+			r = sender_flushed(p->sender, made->blob, p->flight.number, err);
+		} else {
+			r = send_segment(p, &made->record, err);
+		}
+		packed_free(made);
+	}
+	return r;
+}
+
+/* --- blobs in --- */
+
+static int take_item(struct push *p, struct source_item *i, struct err *err)
+{
+	struct batch *b;
+
+	switch (i->kind) {
+	case SOURCE_BEGIN:
+		p->blobs_open++;
+		p->begun += i->size;
+		p->result.bytes_read += i->size;
+		return sender_begin(p->sender, p->c.job, i->blob, i->role,
+			i->digest_known ? &i->digest : NULL, i->size, err);
+	case SOURCE_BATCH:
+		b = i->batch;
+		i->batch = NULL;
+		return sender_batch(p->sender, i->blob, b, err);
+	case SOURCE_END:
+		return sender_end(p->sender, i->blob, &i->digest, i->size, err);
+	case SOURCE_NOTE:
+		p->ops.note(p->ctx, i->text);
+		return 0;
+	}
+	return 0;
+}
+
+static int pump_source(struct push *p, struct err *err)
+{
+	int r = 0;
+
+	p->drained = false;
+	while (r == 0 && !p->drained && sender_waiting(p->sender) < SENDER_WAITING_MAX &&
+		uv_conn_room(p->c.conn) > CONTROL_ROOM) {
+		struct source_item *i = source_take(p->source);
+
+		p->drained = i == NULL;
+		if (i)
+			r = take_item(p, i, err);
+		source_item_free(i);
+	}
+	return r == 0 ? sender_ask(p->sender, err) : r;
+}
+
+void push_commit(struct push *p)
+{
+	struct message m = { .type = MSG_IMAGE_COMMIT, .image_commit = { .job = p->c.job } };
+	struct err err;
+
+	p->state = COMMITTING;
+	p->ops.phase(p->ctx, PUSH_APPLYING);
+	if (push_tell(p, &m, &err) != 0)
+		push_end(p, &err);
+}
+
+/* Everything was read and every BLOB_END is out. */
+static bool all_sent(const struct push *p)
+{
+	return p->read_all && p->drained && p->blobs_open == 0 && sender_waiting(p->sender) == 0;
+}
+
+void push_pump(struct push *p)
+{
+	struct err err = { 0 };
+
+	if (p->state != SENDING || p->pumping)
+		return;
+	p->pumping = true;
+	if (pump_packed(p, &err) != 0 || pump_source(p, &err) != 0) {
+		p->pumping = false;
+		push_end(p, &err);
+		return;
+	}
+	p->pumping = false;
+	if (p->state == SENDING && all_sent(p))
+		push_commit(p);
+}
+
+static void on_ready(void *ctx)
+{
+	push_pump(ctx);
+}
+
+static void on_pack_failed(void *ctx, const struct err *err)
+{
+	push_end(ctx, err);
+}
+
+int push_pump_open(struct push *p, struct err *err)
+{
+	const struct sender_ops sender_ops = { .send = on_send,
+		.pack = on_pack,
+		.settled = on_settled,
+		.flush = on_flush,
+		.done = on_done };
+	const struct packer_ops packer_ops = { .ready = on_ready, .failed = on_pack_failed };
+
+	p->sender = sender_new(&sender_ops, p, p->c.full_names);
+	if (!p->sender)
+		return err_nomem(err);
+	p->packer = packer_new(p->c.loop, p->window, p->c.level, &packer_ops, p, err);
+	return p->packer ? 0 : -1;
+}
