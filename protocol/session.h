@@ -65,8 +65,8 @@ int session_feed(struct session *s, const void *bytes, size_t n, size_t *ret_tak
 	struct err *err) MUST_CHECK;
 
 /* The next whole message, in order; *ret_some false when there is none yet. What the message points
- * to is valid until the next session_next or session_feed. GOODBYE, PING and PONG are handled inside
- * and not shown. */
+ * to is valid until the next session_next or session_feed. GOODBYE, PING and PONG are handled
+ * inside and not shown. */
 int session_next(
 	struct session *s, struct message *ret, bool *ret_some, struct err *err) MUST_CHECK;
 
