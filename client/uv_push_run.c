@@ -7,6 +7,7 @@
 #include "client/uv_push_run.h"
 
 #include "common/base/log.h"
+#include "common/base/text.h"
 #include "common/cargo/reference.h"
 #include "link/uv_reach.h"
 #include "protocol/grant.h"
@@ -232,8 +233,17 @@ static bool choose_tags(struct run *r)
 static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct run *r = ctx;
+	char shown[REFERENCE_TEXT_MAX + 1];
 	struct err why;
 
+	if (err && err->code == ERR_NOT_FOUND) {
+		text_escape(shown, sizeof(shown), r->o->image, strlen(r->o->image));
+		err_set(&why, ERR_NOT_FOUND,
+			"no image %s in the engine at %s (docker images lists them)", shown,
+			engine_host(r->engine));
+		fail(r, &why);
+		return;
+	}
 	if (err) {
 		fail(r, err);
 		return;

@@ -182,6 +182,8 @@ static void on_over(void *ctx, struct image_job *j, const struct err *err)
 	receiver_close_job(p->receiver, image_job_number(j), err != NULL);
 	if (err)
 		log_warn("%s (%s): %s", p->name, p->where, err->text);
+	else
+		log_info("%s (%s): loaded and tagged", p->name, p->where);
 	remove_job(p, j);
 }
 

@@ -20,7 +20,7 @@ struct world {
 	size_t n_have;
 	struct digest packed[NAMES_MAX]; /* names given to `pack`, in order */
 	size_t n_packed;
-	size_t recipes_asked, chunks_asked, asked_bytes;
+	size_t recipes_asked, chunks_asked, full_asked, asked_bytes;
 	size_t skipped, flushed, done;
 	uint64_t last_segment;
 	struct buf kept;
@@ -60,6 +60,14 @@ static void answer(struct world *w, const struct message *m)
 		a.tell_recipes.stream = m->ask_recipes.stream;
 		a.tell_recipes.n = m->ask_recipes.names.n;
 		a.tell_recipes.have = (wire_bytes){ .p = bits, .n = (a.tell_recipes.n + 7) / 8 };
+	} else if (m->type == MSG_ASK_CHUNKS_FULL) {
+		for (uint32_t i = 0; i < m->ask_chunks_full.names.n; i++)
+			bits[i / 8] |= (uint8_t)(has(w, &m->ask_chunks_full.names.at[i])
+						 << (i % 8));
+		a.type = MSG_TELL_CHUNKS;
+		a.tell_chunks.blob = m->ask_chunks_full.blob;
+		a.tell_chunks.n = m->ask_chunks_full.names.n;
+		a.tell_chunks.have = (wire_bytes){ .p = bits, .n = (a.tell_chunks.n + 7) / 8 };
 	} else {
 		for (uint32_t i = 0; i < m->ask_chunks.names.n; i++)
 			bits[i / 8] |= (uint8_t)(has_short(w, wire_short(&m->ask_chunks.names, i))
@@ -89,8 +97,10 @@ static int on_send(void *ctx, const struct message *m, struct err *err)
 		w->recipes_asked += m->ask_recipes.names.n;
 	if (m->type == MSG_ASK_CHUNKS)
 		w->chunks_asked += m->ask_chunks.names.n;
+	if (m->type == MSG_ASK_CHUNKS_FULL)
+		w->full_asked += m->ask_chunks_full.names.n;
 	if ((m->type == MSG_ASK_RECIPES && !(m->ask_recipes.flags & ASK_NO_ANSWER)) ||
-		m->type == MSG_ASK_CHUNKS) {
+		m->type == MSG_ASK_CHUNKS || m->type == MSG_ASK_CHUNKS_FULL) {
 		buf_u8(&w->kept, (uint8_t)m->type);
 		buf_u32(&w->kept, (uint32_t)buf_len(&bytes));
 		buf_append(&w->kept, buf_bytes(&bytes), buf_len(&bytes));
@@ -324,6 +334,25 @@ static void a_blob_is_not_ended_before_what_it_shares_with_an_earlier_one_is_pac
 	answer_all(w);
 	assert_int_equal(w->flushed, 2);
 	assert_int_equal(w->n_packed, 41);
+}
+
+static void after_a_collision_chunks_are_asked_about_by_their_whole_names(void **state)
+{
+	struct world *w = *state;
+	struct batch *b = batch_of(0, 50);
+
+	sender_free(w->sender);
+	w->sender = sender_new(&ops, w, true);
+	for (size_t i = 0; i < 50; i += 2)
+		w->have[w->n_have++] = b->chunks[i].name;
+	begin(w, 0, LARGE);
+	give(w, 0, 0, 50);
+	end(w, 0, LARGE);
+	answer_all(w);
+	assert_int_equal(w->chunks_asked, 0);
+	assert_int_equal(w->full_asked, 50);
+	assert_int_equal(w->n_packed, 1 + 25);
+	batch_free(b);
 }
 
 static void a_small_blob_is_sent_without_waiting_for_answers(void **state)
@@ -566,6 +595,7 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(only_the_chunks_that_are_missing_are_packed),
 	CASE(a_chunk_named_by_two_batches_is_asked_about_and_sent_once),
 	CASE(a_blob_is_not_ended_before_what_it_shares_with_an_earlier_one_is_packed),
+	CASE(after_a_collision_chunks_are_asked_about_by_their_whole_names),
 	CASE(a_small_blob_is_sent_without_waiting_for_answers),
 	CASE(an_empty_blob_is_begun_and_ended), CASE(a_verdict_is_passed_on_once),
 	CASE(answers_that_nobody_asked_for_are_refused),
