@@ -4,8 +4,11 @@
 #include "common/base/text.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define REDRAW_MS 100u
@@ -16,10 +19,22 @@ void report_start(struct report *r, enum report_style style, const char *name, c
 {
 	*r = (struct report){ .style = style,
 		.terminal = isatty(STDERR_FILENO) == 1,
-		.name = name,
 		.target = target,
 		.started_ms = now_ms,
 		.shown_ms = now_ms };
+	text_escape(r->name, sizeof(r->name), name, strlen(name));
+}
+
+/* Columns that a line may take without wrapping, which would break its redrawing. */
+static int columns(const struct report *r)
+{
+	struct winsize size;
+
+	if (!r->terminal)
+		return INT_MAX;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2)
+		return 79;
+	return size.ws_col - 1;
 }
 
 void report_clear(struct report *r)
@@ -37,16 +52,18 @@ static void show(struct report *r, uint64_t now_ms)
 		[PUSH_APPLYING] = "the engine is applying it" };
 	char done[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
 	double seconds = (double)(now_ms - r->started_ms) / 1000;
+	char line[REPORT_NAME_MAX + 200];
+	int n;
 	uint64_t speed = seconds > 0 ? (uint64_t)((double)r->settled / seconds) : 0;
 
-	if (r->terminal)
-		fputs("\r\033[K", stderr);
-	fprintf(stderr, "%s -> %s: %s", r->name, r->target, words[r->phase]);
-	if (r->phase == PUSH_SENDING && r->begun > 0)
-		fprintf(stderr, " %s of %s read, %s/s", text_size(done, r->settled),
-			text_size(all, r->begun), text_size(rate, speed));
-	fprintf(stderr, ", %s", text_seconds(took, seconds));
-	fputs(r->terminal ? "" : "\n", stderr);
+	n = snprintf(line, sizeof(line), "%s -> %s: %s", r->name, r->target, words[r->phase]);
+	if (r->phase == PUSH_SENDING && r->begun > 0 && (size_t)n < sizeof(line))
+		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s of %s read, %s/s",
+			text_size(done, r->settled), text_size(all, r->begun),
+			text_size(rate, speed));
+	if ((size_t)n < sizeof(line))
+		snprintf(line + n, sizeof(line) - (size_t)n, ", %s", text_seconds(took, seconds));
+	fprintf(stderr, r->terminal ? "\r\033[K%.*s" : "%.*s\n", columns(r), line);
 	fflush(stderr);
 	r->line_open = r->terminal;
 	r->shown_ms = now_ms;
@@ -92,6 +109,11 @@ void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_
 {
 	r->settled = settled;
 	r->begun = begun;
+	maybe_show(r, now_ms);
+}
+
+void report_tick(struct report *r, uint64_t now_ms)
+{
 	maybe_show(r, now_ms);
 }
 

@@ -9,11 +9,13 @@
 
 enum report_style { REPORT_TEXT, REPORT_JSON, REPORT_QUIET };
 
+#define REPORT_NAME_MAX 800
+
 struct report {
 	enum report_style style;
 	bool terminal;
-	const char *name;   /* of what is moved, as the user typed it */
-	const char *target; /* where to */
+	char name[REPORT_NAME_MAX]; /* of what is moved, as the user typed it, escaped */
+	const char *target;	    /* where to */
 	enum push_phase phase;
 	uint64_t settled, begun;
 	uint64_t started_ms, shown_ms;
@@ -25,6 +27,10 @@ void report_start(struct report *r, enum report_style style, const char *name, c
 
 void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms);
 void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_t now_ms);
+
+/* Time passed: to be called a few times a second, so that the clock in the line goes on. */
+void report_tick(struct report *r, uint64_t now_ms);
+
 void report_note(struct report *r, const char *text);
 
 /* The last word: the result of a push that worked. `bytes_sent` are those on the wire. */

@@ -18,11 +18,13 @@
 #include <string.h>
 
 #define TRIES_MAX 3
+#define CLOCK_MS 250u
 
 struct run {
 	const struct push_run_options *o;
 	uv_loop_t loop;
 	uv_signal_t signals[2];
+	uv_timer_t clock; /* for the progress line */
 	struct engine *engine;
 	struct engine_info info;
 	struct engine_image image; /* a copy */
@@ -274,6 +276,13 @@ static void on_info(void *ctx, const struct engine_info *info, const struct err 
 
 /* --- the whole --- */
 
+static void on_clock(uv_timer_t *clock)
+{
+	struct run *r = clock->data;
+
+	report_tick(&r->report, now(r));
+}
+
 static void on_signal(uv_signal_t *signal, int signum)
 {
 	struct run *r = signal->data;
@@ -294,6 +303,7 @@ static void close_rest(struct run *r)
 	r->closing = true;
 	for (size_t i = 0; i < ARRAY_LEN(r->signals); i++)
 		uv_close((uv_handle_t *)&r->signals[i], NULL);
+	uv_close((uv_handle_t *)&r->clock, NULL);
 	if (r->engine)
 		engine_close(r->engine, NULL, NULL);
 }
@@ -346,6 +356,9 @@ int push_run(const struct push_run_options *options)
 		r->signals[i].data = r;
 		uv_signal_start(&r->signals[i], on_signal, signums[i]);
 	}
+	uv_timer_init(&r->loop, &r->clock);
+	r->clock.data = r;
+	uv_timer_start(&r->clock, on_clock, CLOCK_MS, CLOCK_MS);
 	if (engine_open(&r->loop, options->engine, &r->engine, &err) != 0)
 		fail(r, &err);
 	else
