@@ -77,6 +77,8 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 {
 	if (m->type == MSG_PAIR_OK)
 		return on_pair_ok(ctx, &m->pair_ok, err);
+	if (m->type == MSG_FAIL)
+		return message_failure(&m->fail, "the receiver", err);
 	return err_set(err, ERR_PROTOCOL, "%s instead of PAIR_OK", message_name(m->type));
 }
 

@@ -7,7 +7,6 @@
  */
 #include "client/uv_push_impl.h"
 
-#include "common/base/text.h"
 #include "protocol/limits.h"
 
 #include <stdlib.h>
@@ -185,14 +184,9 @@ static int take_done(struct push *p, const struct msg_image_done *m, struct err 
 
 static void take_fail(struct push *p, const struct msg_fail *m)
 {
-	char text[FAIL_TEXT_MAX + 1];
 	struct err err;
 
-	text_escape(text, sizeof(text), m->text.s, m->text.n);
-	err_set(&err,
-		m->code > ERR_NONE && m->code < ERR_CODE_COUNT ? (enum err_code)m->code
-							       : ERR_FAILED,
-		"the target: %s", text);
+	message_failure(m, "the target", &err);
 	/* An image that vanished from the target between the offer and its tag is simply offered
 	 * again. */
 	if (err.code == ERR_NOT_FOUND)

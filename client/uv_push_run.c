@@ -133,6 +133,8 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 		return 0; /* on its way before the end */
 	if (m->type == MSG_WELCOME)
 		return start_push(r, &m->welcome, err);
+	if (m->type == MSG_FAIL)
+		return message_failure(&m->fail, "the target", err);
 	return err_set(err, ERR_PROTOCOL, "%s instead of WELCOME", message_name(m->type));
 }
 

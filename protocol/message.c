@@ -1,5 +1,6 @@
 #include "protocol/message.h"
 
+#include "common/base/text.h"
 #include "protocol/limits.h"
 
 #include <string.h>
@@ -93,4 +94,13 @@ struct message message_fail(uint32_t job, const struct err *why)
 	m.fail.code = (uint16_t)why->code;
 	m.fail.text = wire_text_of(why->text, min_size(strlen(why->text), FAIL_TEXT_MAX));
 	return m;
+}
+
+int message_failure(const struct msg_fail *m, const char *who, struct err *err)
+{
+	bool known = m->code > ERR_NONE && m->code < ERR_CODE_COUNT;
+	char text[FAIL_TEXT_MAX + 1];
+
+	text_escape(text, sizeof(text), m->text.s, m->text.n);
+	return err_set(err, known ? (enum err_code)m->code : ERR_FAILED, "%s: %s", who, text);
 }

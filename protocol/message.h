@@ -52,3 +52,7 @@ size_t message_max(unsigned type);
 /* FAIL for a job (UINT32_MAX: the session) with the error's code and text, cut to FAIL_TEXT_MAX;
  * borrows `why`. */
 struct message message_fail(uint32_t job, const struct err *why);
+
+/* The other way: a FAIL as an error of this end, with who said so before its escaped text. Returns
+ * -1. */
+int message_failure(const struct msg_fail *m, const char *who, struct err *err);

@@ -106,7 +106,8 @@ static void send_or_close(void *ctx, const struct message *m)
 	struct uv_peer *p = ctx;
 	struct err err;
 
-	if (uv_conn_send(p->conn, m, &err) != 0)
+	/* After FAIL and goodbye nothing may follow. */
+	if (!p->ending && uv_conn_send(p->conn, m, &err) != 0)
 		uv_conn_close(p->conn, &err);
 }
 
@@ -375,7 +376,7 @@ static void on_ready(void *ctx)
 			     : err_set(&err, ERR_REFUSED, "the key was revoked just now");
 	}
 	if (r != 0)
-		uv_conn_close(p->conn, &err);
+		fail_session(p, &err);
 }
 
 static bool find_key(void *ctx, const uint8_t public_key[KEY_LEN], const uint8_t token_id[16],
