@@ -105,7 +105,7 @@ struct store_reader;
 struct store_reader *store_reader_new(const char *dir, struct err *err);
 void store_reader_free(struct store_reader *r);
 
-/* The chunk's bytes in place, valid until the next call. Its bytes are verified against `name` when
- * its segment was read from disk the first time: damage is ERR_CORRUPT. */
+/* The chunk's bytes in place, valid until the next call. A segment is checked against its hash when
+ * it is read from disk, and its names were checked before it was put: damage is ERR_CORRUPT. */
 int store_reader_chunk(struct store_reader *r, const struct digest *name,
 	const struct store_place *at, const uint8_t **ret, struct err *err) MUST_CHECK;

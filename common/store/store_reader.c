@@ -142,7 +142,8 @@ static int fill(struct store_reader *r, const struct store_place *at, struct ope
 		return err_set(err, ERR_CORRUPT, "has another length than the index says");
 	if (segment_parse(r->record, record_len, &slot->head, err) != 0)
 		return -1;
-	return segment_open(r->opener, &slot->head, r->record, true, slot->raw, err);
+	/* The stored bytes hash to what was verified, names and all, before the record was put. */
+	return segment_open(r->opener, &slot->head, r->record, false, slot->raw, err);
 }
 
 /* The opened segment, from the cache or instead of the one not used for longest. */
