@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define REDRAW_MS 100u
+#define FIRST_LINE_MS 1000u
 #define LINE_EVERY_MS 3000u
 
 void report_start(struct report *r, enum report_style style, const char *name, const char *target,
@@ -20,8 +21,7 @@ void report_start(struct report *r, enum report_style style, const char *name, c
 	*r = (struct report){ .style = style,
 		.terminal = isatty(STDERR_FILENO) == 1,
 		.target = target,
-		.started_ms = now_ms,
-		.shown_ms = now_ms };
+		.started_ms = now_ms };
 	text_escape(r->name, sizeof(r->name), name, strlen(name));
 }
 
@@ -73,7 +73,10 @@ static void maybe_show(struct report *r, uint64_t now_ms)
 {
 	if (r->style == REPORT_QUIET)
 		return;
-	if (now_ms - r->shown_ms >= (r->terminal ? REDRAW_MS : LINE_EVERY_MS))
+	/* Elsewhere than on a terminal, what takes no second says nothing but its result. */
+	if (r->terminal ? now_ms - r->shown_ms >= REDRAW_MS
+			: now_ms - r->shown_ms >= LINE_EVERY_MS &&
+				  now_ms - r->started_ms >= FIRST_LINE_MS)
 		show(r, now_ms);
 }
 
