@@ -21,12 +21,14 @@
 #include <unistd.h>
 
 #define DEFAULT_LISTEN ":7747"
+#define REVOKED_WITHIN_MS 1000u /* a session of a revoked key goes on for no longer */
 
 struct serve {
 	uv_loop_t loop;
 	struct server server;
 	struct uv_listener *listener;
 	uv_signal_t signals[2];
+	uv_timer_t watch; /* over the keyring */
 	int lock;
 	bool closing;
 };
@@ -96,6 +98,7 @@ static void close_all(struct serve *s)
 	s->closing = true;
 	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
 		uv_close((uv_handle_t *)&s->signals[i], NULL);
+	uv_close((uv_handle_t *)&s->watch, NULL);
 	uv_listener_close(s->listener);
 	uv_peer_close_all(&s->server);
 	uv_idle_init(&s->loop, idle);
@@ -112,6 +115,13 @@ static void on_signal(uv_signal_t *handle, int signum)
 }
 
 /* --- starting --- */
+
+static void on_watch(uv_timer_t *watch)
+{
+	struct serve *s = watch->data;
+
+	uv_peer_close_revoked(&s->server);
+}
 
 static int open_state(struct serve *s, const char *state, struct err *err)
 {
@@ -143,8 +153,11 @@ static int start(struct serve *s, const struct serve_options *o, struct err *err
 		s->signals[i].data = s;
 		uv_signal_start(&s->signals[i], on_signal, signums[i]);
 	}
+	uv_timer_init(&s->loop, &s->watch);
+	s->watch.data = s;
 	if (open_state(s, o->state, err) != 0)
 		return -1;
+	uv_timer_start(&s->watch, on_watch, REVOKED_WITHIN_MS, REVOKED_WITHIN_MS);
 	s->server.loop = &s->loop;
 	s->server.admission = admission_new();
 	if (!s->server.admission)

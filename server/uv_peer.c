@@ -5,43 +5,16 @@
  * job that fails is told with FAIL and the session goes on; anything else ends the connection with
  * one line in the log.
  */
-#include "server/uv_peer.h"
+#include "server/uv_peer_impl.h"
 
 #include "common/base/log.h"
 #include "common/base/text.h"
-#include "link/uv_address.h"
-#include "link/uv_conn.h"
 #include "protocol/grant.h"
 #include "protocol/limits.h"
-#include "server/uv_answers.h"
-#include "server/uv_image_job.h"
-#include "server/uv_intake.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-#define JOBS_MAX 16
-
-struct uv_peer {
-	struct uv_peer *next, **link; /* in server->peers */
-	struct server *server;
-	struct uv_conn *conn;
-	struct sockaddr_storage address;
-	char where[UV_ADDRESS_TEXT_MAX];
-	bool admitted;			   /* counted by admission */
-	bool ready;			   /* the handshake is done */
-	const struct keyring_entry *entry; /* once ready; NULL while pairing */
-	char name[KEY_NAME_MAX + 1];	   /* of the key */
-	struct receiver *receiver;
-	struct answers *answers;
-	struct intake *intake;
-	struct image_job *jobs[JOBS_MAX];
-	size_t n_jobs;
-	uint64_t stored;
-	bool paused;
-	bool ending; /* FAIL was sent: what still comes is let pass */
-};
 
 static uint64_t wall_ms(void)
 {
@@ -87,8 +60,7 @@ static void on_closed(void *ctx, const struct err *err)
 	peer_free(p);
 }
 
-/* Tells the client why, then closes. */
-static void fail_session(struct uv_peer *p, const struct err *err)
+void uv_peer_fail(struct uv_peer *p, const struct err *err)
 {
 	struct message m = message_fail(UINT32_MAX, err);
 	struct err ignored;
@@ -113,7 +85,7 @@ static void send_or_close(void *ctx, const struct message *m)
 
 static void on_failed(void *ctx, const struct err *err)
 {
-	fail_session(ctx, err);
+	uv_peer_fail(ctx, err);
 }
 
 /* --- segments and answers --- */
@@ -314,7 +286,7 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 		return on_pair_done(p, m, err);
 	if (take_message(p, m, err) == 0)
 		return 0;
-	fail_session(p, err);
+	uv_peer_fail(p, err);
 	return 0;
 }
 
@@ -329,6 +301,9 @@ static int start_session(struct uv_peer *p, struct err *err)
 	struct depot_domain *domain = depot_domain(p->server->depot, p->entry->group);
 	struct message m = { .type = MSG_WELCOME };
 
+	if (uv_peer_sessions(p) > SESSIONS_PER_KEY_MAX)
+		return err_set(err, ERR_REFUSED, "key %s has %u sessions already", p->name,
+			SESSIONS_PER_KEY_MAX);
 	p->receiver = receiver_new();
 	p->answers = domain ? answers_new(domain, &answers_ops, p) : NULL;
 	if (!p->receiver || !p->answers)
@@ -376,7 +351,7 @@ static void on_ready(void *ctx)
 			     : err_set(&err, ERR_REFUSED, "the key was revoked just now");
 	}
 	if (r != 0)
-		fail_session(p, &err);
+		uv_peer_fail(p, &err);
 }
 
 static bool find_key(void *ctx, const uint8_t public_key[KEY_LEN], const uint8_t token_id[16],
@@ -416,28 +391,4 @@ void uv_peer_accept(struct server *server, uv_stream_t *listener)
 		err_set(&err, ERR_REFUSED, "too many connections or failed handshakes");
 		uv_conn_close(p->conn, &err);
 	}
-}
-
-void uv_peer_dispatch(struct server *server, const struct port_message *m)
-{
-	/* Every message of the engine side begins with its job. */
-	uint32_t number = m->credit.job;
-
-	for (struct uv_peer *p = server->peers; p; p = p->next) {
-		for (size_t i = 0; i < p->n_jobs; i++) {
-			if (image_job_port_number(p->jobs[i]) == number) {
-				image_job_port(p->jobs[i], m);
-				return;
-			}
-		}
-	}
-}
-
-void uv_peer_close_all(struct server *server)
-{
-	struct err err;
-
-	err_set(&err, ERR_UNREACHABLE, "the receiver is shutting down");
-	for (struct uv_peer *p = server->peers; p; p = p->next)
-		uv_conn_close(p->conn, &err);
 }

@@ -241,6 +241,46 @@ test_a_receiver_that_dies_for_good_is_code_6() {
 	assert_works
 }
 
+# hold_push CONFIG: begins a push, stops its process in the middle and prints its number.
+hold_push() {
+	local client
+	DRAY_CONFIG_DIR=$1 "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
+		>/dev/null 2>"$1.held" &
+	client=$!
+	sleep 0.3
+	kill -STOP "$client"
+	echo "$client"
+}
+
+test_a_key_has_at_most_four_sessions_at_once() {
+	local held=()
+	for _ in 1 2 3 4; do
+		held+=("$(hold_push "$CONFIG")")
+	done
+	expect_client 5 'sessions' push t/busybox:1 --to b
+	kill -KILL "${held[@]}"
+	sleep 0.5
+	assert_works
+}
+
+test_revoking_a_key_ends_its_session() {
+	local held code=0
+	invite lodger >"$SANDBOX/token"
+	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" pair b <"$SANDBOX/token" >/dev/null
+	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
+		>/dev/null 2>"$OUT.err" &
+	held=$!
+	sleep 0.3
+	kill -STOP "$held"
+	"$DRAYD" revoke --state "$STATE" lodger
+	sleep 1.5
+	kill -CONT "$held"
+	wait "$held" || code=$?
+	assert_equal "$code" 5 "exit code"
+	assert_grep 'revoked' "$OUT.err"
+	assert_works
+}
+
 test_an_interrupted_push_is_code_130_and_leaves_nothing() {
 	local client code=0
 	DRAY_CONFIG_DIR=$CONFIG env --default-signal=INT "$DRAY" push -H "$(engine_address "$A")" \

@@ -1,0 +1,37 @@
+/* What uv_peer.c (one connection) and uv_peers.c (all of them) share. */
+#pragma once
+
+#include "link/uv_address.h"
+#include "link/uv_conn.h"
+#include "server/uv_answers.h"
+#include "server/uv_image_job.h"
+#include "server/uv_intake.h"
+#include "server/uv_peer.h"
+
+#define JOBS_MAX 16
+
+struct uv_peer {
+	struct uv_peer *next, **link; /* in server->peers */
+	struct server *server;
+	struct uv_conn *conn;
+	struct sockaddr_storage address;
+	char where[UV_ADDRESS_TEXT_MAX];
+	bool admitted;			   /* counted by admission */
+	bool ready;			   /* the handshake is done */
+	const struct keyring_entry *entry; /* once ready; NULL while pairing */
+	char name[KEY_NAME_MAX + 1];	   /* of the key */
+	struct receiver *receiver;
+	struct answers *answers;
+	struct intake *intake;
+	struct image_job *jobs[JOBS_MAX];
+	size_t n_jobs;
+	uint64_t stored;
+	bool paused;
+	bool ending; /* FAIL was sent: what still comes is let pass */
+};
+
+/* Tells the client why, then closes. Once; later calls do nothing. */
+void uv_peer_fail(struct uv_peer *p, const struct err *err);
+
+/* Sessions of this peer's key that are open, this one included. */
+size_t uv_peer_sessions(const struct uv_peer *p);

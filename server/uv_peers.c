@@ -1,0 +1,50 @@
+/* What concerns all connections at once. */
+#include "server/uv_peer_impl.h"
+
+#include "common/base/log.h"
+
+size_t uv_peer_sessions(const struct uv_peer *p)
+{
+	size_t n = 0;
+
+	for (const struct uv_peer *other = p->server->peers; other; other = other->next)
+		n += other->entry == p->entry && !other->ending;
+	return n;
+}
+
+void uv_peer_dispatch(struct server *server, const struct port_message *m)
+{
+	/* Every message of the engine side begins with its job. */
+	uint32_t number = m->credit.job;
+
+	for (struct uv_peer *p = server->peers; p; p = p->next) {
+		for (size_t i = 0; i < p->n_jobs; i++) {
+			if (image_job_port_number(p->jobs[i]) == number) {
+				image_job_port(p->jobs[i], m);
+				return;
+			}
+		}
+	}
+}
+
+void uv_peer_close_revoked(struct server *server)
+{
+	struct err err;
+
+	if (keyring_reload(server->keyring, &err) != 0)
+		log_warn("%s", err.text); /* and every key counts as revoked */
+	err_set(&err, ERR_REFUSED, "the key was revoked");
+	for (struct uv_peer *p = server->peers; p; p = p->next) {
+		if (p->entry && p->entry->revoked)
+			uv_peer_fail(p, &err);
+	}
+}
+
+void uv_peer_close_all(struct server *server)
+{
+	struct err err;
+
+	err_set(&err, ERR_UNREACHABLE, "the receiver is shutting down");
+	for (struct uv_peer *p = server->peers; p; p = p->next)
+		uv_conn_close(p->conn, &err);
+}
