@@ -30,7 +30,6 @@ struct push_result {
 	bool image_present, config_present;
 	uint64_t bytes_total; /* the image's size as the engine counts it */
 	uint64_t bytes_read;  /* of layers that were read */
-	uint64_t bytes_known; /* of those, what the target had */
 };
 
 /* What is going on, for progress. */

@@ -30,7 +30,6 @@ static void on_settled(void *ctx, uint32_t blob, const struct batch *b, bool ski
 	(void)blob;
 	if (b->stream == STREAM_MAIN) {
 		p->settled += b->span;
-		p->result.bytes_known += skipped ? b->span : 0;
 		p->ops.progress(p->ctx, p->settled, p->begun);
 	}
 	if (skipped)

@@ -18,7 +18,6 @@ struct job {
 	uint32_t number;
 	uint32_t blobs; /* begun so far */
 	bool committed;
-	bool failed; /* told with FAIL: what is still on its way is let pass */
 };
 
 struct receiver {
@@ -170,7 +169,6 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 		.number = b->blob,
 		.role = (enum blob_role)b->role,
 		.digest_known = b->flags & BLOB_DIGEST_KNOWN,
-		.size_known = true,
 		.digest = b->digest,
 		.size = b->size };
 	r->next_blob++;
@@ -313,14 +311,10 @@ void receiver_stored(struct receiver *r, size_t record_len)
 	r->in_flight -= record_len;
 }
 
-void receiver_close_job(struct receiver *r, uint32_t number, bool failed)
+void receiver_close_job(struct receiver *r, uint32_t number)
 {
 	struct job *job = find_job(r, number);
 
-	if (!job)
-		return;
-	if (failed)
-		job->failed = true;
-	else
+	if (job)
 		forget_job(r, job);
 }

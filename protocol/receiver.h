@@ -12,7 +12,7 @@
 struct receiver_blob {
 	uint32_t job, number;
 	enum blob_role role;
-	bool digest_known, size_known, ended;
+	bool digest_known, ended;
 	struct digest digest;  /* from BLOB_BEGIN if known there, always after BLOB_END */
 	uint64_t size;	       /* likewise; UINT64_MAX until known */
 	size_t n_recipes[2];   /* recipe chunks named so far, by enum recipe_stream */
@@ -39,6 +39,6 @@ void receiver_answered(struct receiver *r);
 /* A segment was stored: its bytes no longer count against IN_FLIGHT_MAX. */
 void receiver_stored(struct receiver *r, size_t record_len);
 
-/* The job is over. `failed`: FAIL was sent, and what the sender had on its way is let pass until
- * its own FAIL for the job; otherwise the job is forgotten. */
-void receiver_close_job(struct receiver *r, uint32_t job, bool failed);
+/* The job is done and forgotten. One that failed is not closed here: what the sender had on its way
+ * is let pass until its own FAIL for the job. */
+void receiver_close_job(struct receiver *r, uint32_t job);

@@ -152,11 +152,12 @@ static void on_over(void *ctx, struct image_job *j, const struct err *err)
 {
 	struct uv_peer *p = ctx;
 
-	receiver_close_job(p->receiver, image_job_number(j), err != NULL);
-	if (err)
+	if (err) {
 		log_warn("%s (%s): %s", p->name, p->where, err->text);
-	else
+	} else {
+		receiver_close_job(p->receiver, image_job_number(j));
 		log_info("%s (%s): loaded and tagged", p->name, p->where);
+	}
 	remove_job(p, j);
 }
 
@@ -185,7 +186,6 @@ static void refuse_offer(struct uv_peer *p, uint32_t job, const struct err *why)
 {
 	struct message m = message_fail(job, why);
 
-	receiver_close_job(p->receiver, job, true);
 	send_or_close(p, &m);
 	log_warn("%s (%s): %s", p->name, p->where, why->text);
 }

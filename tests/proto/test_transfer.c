@@ -555,7 +555,6 @@ static void what_a_failed_job_had_on_its_way_is_let_pass(void **state)
 	struct message m = begin_message(0, 0), fail = { .type = MSG_FAIL };
 
 	accepts(w, &m);
-	receiver_close_job(w->receiver, 0, true);
 	m = begin_message(0, 1);
 	accepts(w, &m);
 	fail.fail.job = 0;
