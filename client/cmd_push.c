@@ -2,9 +2,11 @@
  * than ignored. */
 #include "client/cmd.h"
 
+#include "client/retry.h"
 #include "client/uv_push_run.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
+#include "common/cargo/reference.h"
 
 #include <sodium.h>
 #include <stdlib.h>
@@ -15,6 +17,7 @@
 
 struct push_options {
 	const char *to, *engine, *compress;
+	uint64_t retry_for;
 	bool json, quiet, verbose, dry_run, help;
 };
 
@@ -55,6 +58,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },
 		{ "compress", 0, OPTION_TEXT, &o->compress, "LEVEL",
 			"auto (the default), none, or zstd's 1 to 19" },
+		{ "retry-for", 0, OPTION_SECONDS, &o->retry_for, "TIME",
+			"try again for so long while nothing moves (default 2m; 0: never)" },
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL, "print only the image's ID" },
 		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },
@@ -72,6 +77,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		return err_set(err, ERR_USAGE,
 			n == 0 ? "push: which image? (dray push IMAGE --to TARGET)"
 			       : "push takes one image at a time in this version");
+	if (reference_check_typed(argv[1], err) != 0)
+		return -1;
 	if (!o->to)
 		return err_set(
 			err, ERR_USAGE, "push: where to? (--to TARGET; dray targets lists them)");
@@ -83,13 +90,14 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	run->image = argv[1];
 	run->engine = o->engine;
 	run->dry_run = o->dry_run;
+	run->retry_for_ms = min_u64(o->retry_for, UINT64_MAX / 1000) * 1000;
 	run->style = o->json ? REPORT_JSON : o->quiet ? REPORT_QUIET : REPORT_TEXT;
 	return parse_level(o->compress, &run->level, err);
 }
 
 int cmd_push(int argc, char **argv)
 {
-	struct push_options o = { 0 };
+	struct push_options o = { .retry_for = RETRY_FOR_SECONDS };
 	struct push_run_options run = { 0 };
 	struct key_pair *key = NULL;
 	struct target *target = NULL;

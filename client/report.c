@@ -56,8 +56,9 @@ static void show(struct report *r, uint64_t now_ms)
 	int n;
 	uint64_t speed = seconds > 0 ? (uint64_t)((double)r->settled / seconds) : 0;
 
-	n = snprintf(line, sizeof(line), "%s -> %s: %s", r->name, r->target, words[r->phase]);
-	if (r->phase == PUSH_SENDING && r->begun > 0 && (size_t)n < sizeof(line))
+	n = snprintf(line, sizeof(line), "%s -> %s: %s", r->name, r->target,
+		r->waiting ? "waiting to try again" : words[r->phase]);
+	if (r->phase == PUSH_SENDING && !r->waiting && r->begun > 0 && (size_t)n < sizeof(line))
 		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s of %s read, %s/s",
 			text_size(done, r->settled), text_size(all, r->begun),
 			text_size(rate, speed));
@@ -101,6 +102,7 @@ void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms)
 
 	if (phase == r->phase && phase != PUSH_ASKING)
 		return;
+	r->waiting = false;
 	r->phase = phase;
 	if (r->style == REPORT_JSON)
 		print_json(json_pack("{s:s, s:s, s:s, s:s}", "event", "phase", "name", r->name,
@@ -110,8 +112,11 @@ void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms)
 
 void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_t now_ms)
 {
-	r->settled = settled;
-	r->begun = begun;
+	/* Another try comes by the same bytes again: until it is past them, nothing is new. */
+	if (settled > r->settled)
+		r->settled = settled;
+	if (begun > r->begun)
+		r->begun = begun;
 	maybe_show(r, now_ms);
 }
 
@@ -123,7 +128,31 @@ void report_tick(struct report *r, uint64_t now_ms)
 void report_note(struct report *r, const char *text)
 {
 	report_clear(r);
-	log_warn("%s", text);
+	if (r->style != REPORT_QUIET)
+		log_warn("%s", text);
+}
+
+void report_retry(struct report *r, const struct err *err, uint64_t wait_ms, uint64_t left_ms,
+	uint64_t now_ms)
+{
+	char wait[TEXT_SECONDS_MAX], left[TEXT_SECONDS_MAX], line[ERR_TEXT_MAX + 100];
+
+	r->waiting = true;
+	report_clear(r);
+	if (r->style == REPORT_JSON)
+		print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "event", "retry",
+			"name", r->name, "target", r->target, "code", err_code_name(err->code),
+			"reason", err->text, "wait", (double)wait_ms / 1000, "left",
+			(double)left_ms / 1000));
+	snprintf(line, sizeof(line), "%s; trying again in %s (for at most %s more)", err->text,
+		text_seconds(wait, (double)wait_ms / 1000),
+		text_seconds(left, (double)left_ms / 1000));
+	/* What may well be a refusal is soon known to be one, or is no news. */
+	if (err->code == ERR_REFUSED)
+		log_debug("%s", line);
+	else
+		report_note(r, line);
+	maybe_show(r, now_ms);
 }
 
 static void print_text(const struct report *r, const struct digest *id,

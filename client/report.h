@@ -17,7 +17,8 @@ struct report {
 	char name[REPORT_NAME_MAX]; /* of what is moved, as the user typed it, escaped */
 	const char *target;	    /* where to */
 	enum push_phase phase;
-	uint64_t settled, begun;
+	bool waiting;		 /* for another try; the rest stays as it was */
+	uint64_t settled, begun; /* the most that any try came to */
 	uint64_t started_ms, shown_ms;
 	bool line_open; /* a progress line stands on the terminal */
 };
@@ -32,6 +33,10 @@ void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_
 void report_tick(struct report *r, uint64_t now_ms);
 
 void report_note(struct report *r, const char *text);
+
+/* A try failed just now. There is another one after `wait_ms`, and others for at most `left_ms`. */
+void report_retry(struct report *r, const struct err *err, uint64_t wait_ms, uint64_t left_ms,
+	uint64_t now_ms);
 
 /* The last word: the result of a push that worked. `bytes_sent` are those on the wire. */
 void report_done(struct report *r, const struct digest *id, const struct push_result *result,

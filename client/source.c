@@ -85,6 +85,11 @@ bool source_wants_more(const struct source *s)
 	return s->want_config;
 }
 
+bool source_wants_config(const struct source *s)
+{
+	return s->want_config;
+}
+
 static int put(struct source *s, const struct source_item *from, struct err *err)
 {
 	struct source_item *i = malloc(sizeof(*i));

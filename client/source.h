@@ -41,6 +41,8 @@ int source_want(struct source *s, const struct digest *diff_ids, size_t n, bool 
 /* True when a wanted layer, or the config, has not come yet. */
 bool source_wants_more(const struct source *s);
 
+bool source_wants_config(const struct source *s);
+
 /* The sink for engine_save_start; its ctx is the source. */
 extern const struct engine_save_sink source_sink;
 

@@ -25,6 +25,10 @@ static void finish(struct push *p)
 {
 	const struct err *err = p->err.code == ERR_NONE ? NULL : &p->err;
 
+	p->result.layers_skipped = p->c.past->layers_skipped;
+	p->result.image_present = p->c.past->image_present;
+	p->result.config_present = p->c.past->config_present;
+	p->result.bytes_read = p->c.past->bytes_read;
 	flight_done(&p->flight);
 	p->ops.over(p->ctx, &p->result, err);
 	sender_free(p->sender);
@@ -91,11 +95,27 @@ static void on_saved(void *ctx, const struct err *err)
 		return;
 	}
 	if (err) {
+		p->result.engine_failed = true;
 		push_end(p, err);
 		return;
 	}
 	p->read_all = true;
 	push_pump(p);
+}
+
+/* What the target has before any of this began. */
+static void take_account(struct push *p, const struct msg_image_state *m)
+{
+	struct push_past *past = p->c.past;
+
+	p->result.answered = true;
+	if (past->answered)
+		return;
+	past->answered = true;
+	past->image_present = m->image_present;
+	past->config_present = m->config_present;
+	for (uint32_t i = 0; i < m->layers.n; i++)
+		past->layers_skipped += m->image_present || m->layers.p[i] != LAYER_SENT;
 }
 
 /* The parts of the image that have to be read. A layer that occurs twice is read once. */
@@ -111,13 +131,15 @@ static int choose_layers(struct push *p, const struct msg_image_state *m, struct
 	for (size_t i = 0; i < image->n_diff_ids; i++) {
 		bool known = m->layers.p[i] != LAYER_SENT;
 
-		p->result.layers_skipped += known;
+		if (known) { /* perhaps since an earlier try */
+			p->settled += p->c.past->sizes[i];
+			p->begun += p->c.past->sizes[i];
+		}
 		for (size_t k = 0; k < n && !known; k++)
 			known = digest_equal(&wanted[k], &image->diff_ids[i]);
 		if (!known)
 			wanted[n++] = image->diff_ids[i];
 	}
-	p->result.config_present = m->config_present;
 	r = source_want(p->source, wanted, n, !m->config_present, err);
 	free(wanted);
 	return r;
@@ -133,7 +155,7 @@ static int start_sending(struct push *p, struct err *err)
 	p->ops.phase(p->ctx, PUSH_SENDING);
 	if (push_pump_open(p, err) != 0)
 		return -1;
-	if (!p->result.config_present &&
+	if (source_wants_config(p->source) &&
 		engine_read_config(p->c.info, &p->c.image->id, &config, &len)) {
 		r = source_give_config(p->source, config, len, err);
 		free(config);
@@ -151,11 +173,9 @@ static int take_state(struct push *p, const struct msg_image_state *m, struct er
 {
 	if (p->state != OFFERING || m->layers.n != p->c.image->n_diff_ids)
 		return err_set(err, ERR_PROTOCOL, "IMAGE_STATE does not fit the offer");
-	p->result.image_present = m->image_present;
+	take_account(p, m);
 	if (choose_layers(p, m, err) != 0)
 		return -1;
-	if (m->image_present)
-		p->result.layers_skipped = p->result.layers;
 	if (p->c.dry_run) {
 		push_end(p, NULL);
 		return 0;
@@ -190,8 +210,32 @@ static void take_fail(struct push *p, const struct msg_fail *m)
 	/* An image that vanished from the target between the offer and its tag is simply offered
 	 * again. */
 	if (err.code == ERR_NOT_FOUND)
-		p->result.again = true;
+		err.code = ERR_AGAIN;
 	push_end(p, &err);
+}
+
+static int take_ack(struct push *p, const struct msg_ack *m, struct err *err)
+{
+	size_t before = p->flight.bytes;
+
+	if (flight_acked(&p->flight, m->number, err) != 0)
+		return -1;
+	if (p->flight.bytes < before)
+		p->ops.moved(p->ctx);
+	push_pump(p);
+	return 0;
+}
+
+static void take_progress(struct push *p, const struct msg_progress *m)
+{
+	struct push_past *past = p->c.past;
+
+	if (m->phase > 1)
+		p->ops.phase(p->ctx, PUSH_APPLYING);
+	if (m->done > past->applied) {
+		past->applied = m->done;
+		p->ops.moved(p->ctx);
+	}
 }
 
 int push_message(struct push *p, const struct message *m, struct err *err)
@@ -207,12 +251,9 @@ int push_message(struct push *p, const struct message *m, struct err *err)
 	} else if (m->type == MSG_FAIL) {
 		take_fail(p, &m->fail);
 	} else if (m->type == MSG_ACK) {
-		r = flight_acked(&p->flight, m->ack.number, err);
-		if (r == 0)
-			push_pump(p);
+		r = take_ack(p, &m->ack, err);
 	} else if (m->type == MSG_PROGRESS) {
-		if (m->progress.phase > 1)
-			p->ops.phase(p->ctx, PUSH_APPLYING);
+		take_progress(p, &m->progress);
 	} else if (p->sender) {
 		r = sender_take(p->sender, m, err);
 		if (r == 0)
@@ -229,18 +270,24 @@ int push_message(struct push *p, const struct message *m, struct err *err)
 static int send_offer(struct push *p, struct err *err)
 {
 	struct message m = { .type = MSG_IMAGE_OFFER };
-	struct buf tags;
+	struct buf tags, sizes;
 	int r;
 
 	buf_init(&tags, CONTROL_MESSAGE_MAX);
+	buf_init(&sizes, CONTROL_MESSAGE_MAX);
 	m.image_offer.job = p->c.job;
 	m.image_offer.image = p->c.image->id;
 	m.image_offer.size = p->c.image->size;
 	m.image_offer.diff_ids = (wire_digests){ .at = p->c.image->diff_ids,
 		.n = (uint32_t)p->c.image->n_diff_ids };
+	for (size_t i = 0; p->c.layer_sizes && i < p->c.image->n_diff_ids; i++)
+		buf_u64(&sizes, p->c.layer_sizes[i]);
+	m.image_offer.sizes = (wire_numbers){ .raw = buf_bytes(&sizes),
+		.n = (uint32_t)(buf_len(&sizes) / 8) };
 	m.image_offer.tags = wire_texts_of(&tags, p->c.tags, p->c.n_tags);
-	r = buf_ok(&tags) ? push_tell(p, &m, err) : err_nomem(err);
+	r = buf_ok(&tags) && buf_ok(&sizes) ? push_tell(p, &m, err) : err_nomem(err);
 	buf_done(&tags);
+	buf_done(&sizes);
 	return r;
 }
 

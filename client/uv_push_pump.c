@@ -47,8 +47,8 @@ static void on_done(void *ctx, uint32_t blob, enum blob_outcome outcome)
 	struct push *p = ctx;
 
 	(void)blob;
-	if (outcome == BLOB_AGAIN && !p->c.full_names)
-		p->result.again = p->result.need_full_names = true;
+	if (outcome == BLOB_AGAIN && !p->c.past->full_names)
+		p->result.other_form = p->c.past->full_names = true;
 }
 
 /* --- segments out --- */
@@ -90,6 +90,24 @@ static int pump_packed(struct push *p, struct err *err)
 
 /* --- blobs in --- */
 
+/* Counts the tar, or the config, unless an earlier try did. */
+static void count_read(struct push *p, const struct source_item *i)
+{
+	const struct engine_image *image = p->c.image;
+	struct push_past *past = p->c.past;
+	size_t at = 0;
+
+	if (i->role == ROLE_CONFIG || !i->digest_known)
+		at = image->n_diff_ids;
+	while (at < image->n_diff_ids && !digest_equal(&image->diff_ids[at], &i->digest))
+		at++;
+	if (past->sizes[at] == 0)
+		past->bytes_read += i->size;
+	if (at < image->n_diff_ids || i->role == ROLE_CONFIG)
+		past->sizes[at] = i->size;
+	p->begun += i->size;
+}
+
 static int take_item(struct push *p, struct source_item *i, struct err *err)
 {
 	struct batch *b;
@@ -97,8 +115,7 @@ static int take_item(struct push *p, struct source_item *i, struct err *err)
 	switch (i->kind) {
 	case SOURCE_BEGIN:
 		p->blobs_open++;
-		p->begun += i->size;
-		p->result.bytes_read += i->size;
+		count_read(p, i);
 		return sender_begin(p->sender, p->c.job, i->blob, i->role,
 			i->digest_known ? &i->digest : NULL, i->size, err);
 	case SOURCE_BATCH:
@@ -184,7 +201,7 @@ int push_pump_open(struct push *p, struct err *err)
 		.done = on_done };
 	const struct packer_ops packer_ops = { .ready = on_ready, .failed = on_pack_failed };
 
-	p->sender = sender_new(&sender_ops, p, p->c.full_names);
+	p->sender = sender_new(&sender_ops, p, p->c.past->full_names);
 	if (!p->sender)
 		return err_nomem(err);
 	p->packer = packer_new(p->c.loop, p->window, p->c.level, &packer_ops, p, err);

@@ -1,23 +1,25 @@
 /*
- * Owns the loop, the engine and the connection of a push. Happy path: engine's facts -> the image
- * -> connect -> WELCOME -> push -> goodbye. Failure modes: each step's error ends the run; a push
- * that says so (push_result.again) is tried once more on a new connection; SIGINT and SIGTERM stop
- * it wherever it is.
+ * Owns the loop, the engine and the connection of a push. Happy path: the facts -> connect ->
+ * WELCOME -> push -> goodbye. Failure modes: what may pass (retry.h) is waited for, and the push
+ * begun again on a new connection, whose questions find what has arrived; every other error ends
+ * the run; SIGINT and SIGTERM stop it wherever it is. An engine that never answered is not waited
+ * for.
  */
 #include "client/uv_push_run.h"
 
+#include "client/retry.h"
+#include "client/uv_facts.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
-#include "common/cargo/reference.h"
 #include "link/uv_reach.h"
 #include "protocol/grant.h"
 
 #include <assert.h>
 #include <signal.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TRIES_MAX 3
 #define CLOCK_MS 250u
 
 struct run {
@@ -25,20 +27,23 @@ struct run {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
 	uv_timer_t clock; /* for the progress line */
+	uv_timer_t wait;  /* for the next try */
 	struct engine *engine;
-	struct engine_info info;
-	struct engine_image image; /* a copy */
-	const char **tags;	   /* wanted at the target; point into the image or at `name` */
-	size_t n_tags;
-	char name[REFERENCE_TEXT_MAX + 1];
-	struct uv_reach *reach; /* NULL when not connected */
-	struct push *push;	/* NULL when none runs */
-	struct push_result result;
-	uint64_t bytes_sent;
+	struct facts facts;
 	struct report report;
-	struct err err; /* why it failed */
-	unsigned tries;
-	bool finishing; /* goodbye was said */
+	struct retry retry;
+	unsigned tries;		   /* begun connections */
+	enum push_phase furthest;  /* of all tries */
+	struct push_past past;	   /* of all tries */
+	uint64_t bytes_sent;	   /* of all tries */
+	struct push_result result; /* of this try, as everything below */
+	struct uv_reach *reach;	   /* NULL when not connected */
+	struct push *push;	   /* NULL when none runs */
+	struct err err;		   /* why it failed */
+	bool welcomed, heard;	   /* anything from the target */
+	bool hopeless;		   /* whatever the error's code says elsewhere */
+	bool finishing;		   /* goodbye was said */
+	bool waiting;		   /* for the next one */
 	bool done, closing;
 };
 
@@ -63,6 +68,10 @@ static void on_phase(void *ctx, enum push_phase phase)
 {
 	struct run *r = ctx;
 
+	if (phase > r->furthest) {
+		r->furthest = phase;
+		retry_moved(&r->retry);
+	}
 	report_phase(&r->report, phase, now(r));
 }
 
@@ -71,6 +80,13 @@ static void on_progress(void *ctx, uint64_t settled, uint64_t begun)
 	struct run *r = ctx;
 
 	report_progress(&r->report, settled, begun, now(r));
+}
+
+static void on_moved(void *ctx)
+{
+	struct run *r = ctx;
+
+	retry_moved(&r->retry);
 }
 
 static void on_note(void *ctx, const char *text)
@@ -89,7 +105,6 @@ static void on_over(void *ctx, const struct push_result *result, const struct er
 	r->result = *result;
 	r->done = err == NULL;
 	if (conn) {
-		r->bytes_sent += session_bytes_out(uv_conn_session(conn));
 		r->finishing = true;
 		uv_conn_finish(conn);
 	}
@@ -101,20 +116,25 @@ static void on_over(void *ctx, const struct push_result *result, const struct er
 
 static int start_push(struct run *r, const struct msg_welcome *w, struct err *err)
 {
-	const struct push_ops ops = {
-		.phase = on_phase, .progress = on_progress, .note = on_note, .over = on_over
-	};
+	const struct push_ops ops = { .phase = on_phase,
+		.progress = on_progress,
+		.moved = on_moved,
+		.note = on_note,
+		.over = on_over };
 	struct push_config config = { .loop = &r->loop,
 		.engine = r->engine,
 		.conn = uv_reach_conn(r->reach),
-		.info = &r->info,
-		.image = &r->image,
-		.tags = r->tags,
-		.n_tags = (uint16_t)r->n_tags,
+		.info = &r->facts.info,
+		.image = &r->facts.image,
+		.layer_sizes = r->facts.layer_sizes,
+		.tags = r->facts.tags,
+		.n_tags = (uint16_t)r->facts.n_tags,
 		.level = r->o->level,
 		.dry_run = r->o->dry_run,
-		.full_names = r->result.need_full_names };
+		.past = &r->past };
 
+	r->welcomed = true;
+	retry_connected(&r->retry, now(r));
 	if (!(w->grants & GRANT_PUSH))
 		return err_set(err, ERR_REFUSED, "%s does not let this key push images",
 			r->o->target->name);
@@ -127,6 +147,7 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 {
 	struct run *r = ctx;
 
+	r->heard = true;
 	if (r->push)
 		return push_message(r->push, m, err);
 	if (r->done || r->err.code != ERR_NONE)
@@ -146,21 +167,34 @@ static void on_room(void *ctx)
 		push_room(r->push);
 }
 
+/* Why the connection ended. */
+static void describe_loss(struct run *r, const struct err *err, struct err *ret)
+{
+	if (err)
+		*ret = *err;
+	else
+		err_set(ret, ERR_UNREACHABLE, "closed the connection");
+	if (!r->heard && ret->code == ERR_NOT_FOUND) { /* no such host */
+		ret->code = ERR_UNREACHABLE;
+		r->hopeless = true;
+	}
+	err_wrap(ret, "%s", r->o->target->name);
+}
+
 static void on_closed(void *ctx, const struct err *err)
 {
 	struct run *r = ctx;
+	struct uv_conn *conn = uv_reach_conn(r->reach);
 	struct err lost;
 
+	if (conn)
+		r->bytes_sent += session_bytes_out(uv_conn_session(conn));
 	r->reach = NULL;
 	if (r->done || r->err.code != ERR_NONE) {
 		next_step(r);
 		return;
 	}
-	if (!err)
-		err_set(&lost, ERR_UNREACHABLE, "closed the connection");
-	else
-		lost = *err;
-	err_wrap(&lost, "%s", r->o->target->name);
+	describe_loss(r, err, &lost);
 	if (r->push)
 		push_lost(r->push, &lost); /* on_over goes on */
 	else
@@ -175,105 +209,99 @@ static void connect_target(struct run *r)
 	const struct target *t = r->o->target;
 	struct session_config config = { .initiator = true, .own = r->o->key };
 	struct err err;
+	int n;
 
-	r->tries++;
-	r->finishing = false;
 	memcpy(config.peer_public_key, t->server_key, sizeof(config.peer_public_key));
 	memcpy(config.psk, t->psk, sizeof(config.psk));
-	if (uv_reach_start(&r->loop, &t->address, &config, &ops, r, &r->reach, &err) != 0)
+	n = uv_reach_start(&r->loop, &t->address, &config, &ops, r, &r->reach, &err);
+	sodium_memzero(config.psk, sizeof(config.psk));
+	if (n != 0)
 		fail(r, &err);
 }
 
-/* --- the engine --- */
+/* --- the tries --- */
 
-static bool copy_image(struct engine_image *to, const struct engine_image *from)
-{
-	*to = *from;
-	to->diff_ids = calloc(from->n_diff_ids + 1, sizeof(*to->diff_ids));
-	to->tags = calloc(from->n_tags + 1, sizeof(*to->tags));
-	if (!to->diff_ids || !to->tags)
-		return false;
-	memcpy(to->diff_ids, from->diff_ids, from->n_diff_ids * sizeof(*to->diff_ids));
-	for (size_t i = 0; i < from->n_tags; i++) {
-		to->tags[i] = strdup(from->tags[i]);
-		if (!to->tags[i])
-			return false;
-	}
-	return true;
-}
-
-static void free_image(struct engine_image *image)
-{
-	for (size_t i = 0; image->tags && i < image->n_tags; i++)
-		free(image->tags[i]);
-	free(image->tags);
-	free(image->diff_ids);
-}
-
-/* The name that was typed, when the image has it; else (an ID was typed) all the names it has. */
-static bool choose_tags(struct run *r)
-{
-	struct reference ref;
-	struct err ignored;
-	bool named = reference_parse(r->o->image, &ref, &ignored) == 0;
-
-	r->tags = calloc(r->image.n_tags + 1, sizeof(*r->tags));
-	if (!r->tags)
-		return false;
-	if (named)
-		reference_familiar(&ref, r->name);
-	for (size_t i = 0; i < r->image.n_tags; i++) {
-		if (named && strcmp(r->name, r->image.tags[i]) == 0) {
-			r->tags[0] = r->name;
-			r->n_tags = 1;
-			return true;
-		}
-		r->tags[i] = r->image.tags[i];
-	}
-	r->n_tags = r->image.n_tags;
-	return true;
-}
-
-static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
+/* The engine is there, and everything that it is asked before a push is known. */
+static void on_facts(void *ctx, const struct err *err)
 {
 	struct run *r = ctx;
-	char shown[REFERENCE_TEXT_MAX + 1];
-	struct err why;
+	struct err nomem;
 
-	if (err && err->code == ERR_NOT_FOUND) {
-		text_escape(shown, sizeof(shown), r->o->image, strlen(r->o->image));
-		err_set(&why, ERR_NOT_FOUND,
-			"no image %s in the engine at %s (docker images lists them)", shown,
-			engine_host(r->engine));
-		fail(r, &why);
+	if (r->closing)
 		return;
-	}
 	if (err) {
+		r->result.engine_failed = true;
 		fail(r, err);
 		return;
 	}
-	if (r->err.code != ERR_NONE) {
-		next_step(r);
-		return;
+	if (!r->past.sizes) {
+		r->past.sizes = calloc(r->facts.image.n_diff_ids + 1, sizeof(*r->past.sizes));
+		retry_start(&r->retry, r->o->retry_for_ms, now(r));
 	}
-	if (!copy_image(&r->image, image) || !choose_tags(r)) {
-		err_nomem(&why);
-		fail(r, &why);
-		return;
+	if (r->past.sizes) {
+		connect_target(r);
+	} else {
+		err_nomem(&nomem);
+		fail(r, &nomem);
 	}
-	connect_target(r);
 }
 
-static void on_info(void *ctx, const struct engine_info *info, const struct err *err)
+static void start_try(struct run *r)
 {
-	struct run *r = ctx;
+	bool ask = r->tries == 0 || r->result.engine_failed;
 
-	if (err) {
-		fail(r, err);
+	r->tries++;
+	r->result = (struct push_result){ 0 };
+	r->err = (struct err){ 0 };
+	r->welcomed = r->heard = r->finishing = false;
+	if (ask)
+		facts_ask(&r->facts, r->engine, r->o->image, on_facts, r);
+	else
+		connect_target(r);
+}
+
+static void on_wait(uv_timer_t *wait)
+{
+	struct run *r = wait->data;
+
+	r->waiting = false;
+	start_try(r);
+}
+
+/* Adds for how long it was tried. */
+static void give_up(struct run *r)
+{
+	char text[ERR_TEXT_MAX], took[TEXT_SECONDS_MAX];
+
+	if (r->tries < 2 || (r->err.code != ERR_UNREACHABLE && r->err.code != ERR_AGAIN))
 		return;
+	memcpy(text, r->err.text, sizeof(text));
+	text_seconds(took, (double)retry_used(&r->retry, now(r)) / 1000);
+	err_set(&r->err, r->err.code, "%.*s; gave up after %u tries, %s without a session",
+		ERR_TEXT_MAX - 100, text, r->tries, took);
+}
+
+static bool try_again(struct run *r)
+{
+	struct retry_failure f = { .err = &r->err,
+		.worked = r->welcomed,
+		.late = r->result.answered,
+		.unsaid = !r->heard,
+		.other_form = r->result.other_form };
+	uint64_t wait, jitter;
+
+	if (r->done || r->closing || r->hopeless || !r->past.sizes ||
+		r->err.code == ERR_INTERRUPTED)
+		return false;
+	randombytes_buf(&jitter, sizeof(jitter));
+	if (!retry_failed(&r->retry, &f, now(r), jitter, &wait)) {
+		give_up(r);
+		return false;
 	}
-	r->info = *info;
-	engine_inspect_image(r->engine, r->o->image, on_image, r);
+	report_retry(&r->report, &r->err, wait, retry_left(&r->retry, now(r)), now(r));
+	r->waiting = true;
+	uv_timer_start(&r->wait, on_wait, wait, 0);
+	return true;
 }
 
 /* --- the whole --- */
@@ -288,14 +316,20 @@ static void on_clock(uv_timer_t *clock)
 static void on_signal(uv_signal_t *signal, int signum)
 {
 	struct run *r = signal->data;
-	struct err err;
 
 	(void)signum;
-	err_set(&err, ERR_INTERRUPTED, "interrupted; the same command goes on where it was");
-	if (r->push)
-		push_lost(r->push, &err);
-	else if (!r->done)
-		fail(r, &err);
+	if (r->done)
+		return;
+	err_set(&r->err, ERR_INTERRUPTED, "interrupted; the same command goes on where it was");
+	r->waiting = false;
+	uv_timer_stop(&r->wait);
+	if (r->push) {
+		push_lost(r->push, &r->err);
+		return;
+	}
+	if (r->reach)
+		uv_reach_close(r->reach, NULL);
+	next_step(r);
 }
 
 static void close_rest(struct run *r)
@@ -306,53 +340,42 @@ static void close_rest(struct run *r)
 	for (size_t i = 0; i < ARRAY_LEN(r->signals); i++)
 		uv_close((uv_handle_t *)&r->signals[i], NULL);
 	uv_close((uv_handle_t *)&r->clock, NULL);
+	uv_close((uv_handle_t *)&r->wait, NULL);
 	if (r->engine)
 		engine_close(r->engine, NULL, NULL);
 }
 
-/* After an end of something: tries again, closes the connection, or closes the rest. */
+/* After an end of something: closes the connection, waits for another try, or closes the rest. */
 static void next_step(struct run *r)
 {
-	if (r->push)
+	if (r->push || r->waiting)
 		return;
 	if (r->reach) {
 		if (!r->finishing)
 			uv_reach_close(r->reach, NULL);
 		return; /* on_closed comes back here */
 	}
-	if (!r->done && r->result.again && r->tries < TRIES_MAX) {
-		r->err = (struct err){ 0 };
-		r->result.again = false;
-		connect_target(r);
-		return;
-	}
-	close_rest(r);
+	if (!try_again(r))
+		close_rest(r);
 }
 
 static int finish(struct run *r)
 {
 	if (r->done)
-		report_done(
-			&r->report, &r->image.id, &r->result, r->bytes_sent, r->o->dry_run, now(r));
+		report_done(&r->report, &r->facts.image.id, &r->result, r->bytes_sent,
+			r->o->dry_run, now(r));
 	else
 		report_failed(&r->report, &r->err, now(r));
 	return r->done ? 0 : err_exit_code(&r->err);
 }
 
-int push_run(const struct push_run_options *options)
+static void start(struct run *r)
 {
 	static const int signums[] = { SIGINT, SIGTERM };
-	struct run *r = calloc(1, sizeof(*r));
 	struct err err;
-	int code, left;
 
-	if (!r) {
-		log_error("out of memory");
-		return 1;
-	}
-	r->o = options;
 	uv_loop_init(&r->loop);
-	report_start(&r->report, options->style, options->image, options->target->name, now(r));
+	report_start(&r->report, r->o->style, r->o->image, r->o->target->name, now(r));
 	for (size_t i = 0; i < ARRAY_LEN(signums); i++) {
 		uv_signal_init(&r->loop, &r->signals[i]);
 		r->signals[i].data = r;
@@ -361,17 +384,32 @@ int push_run(const struct push_run_options *options)
 	uv_timer_init(&r->loop, &r->clock);
 	r->clock.data = r;
 	uv_timer_start(&r->clock, on_clock, CLOCK_MS, CLOCK_MS);
-	if (engine_open(&r->loop, options->engine, &r->engine, &err) != 0)
+	uv_timer_init(&r->loop, &r->wait);
+	r->wait.data = r;
+	if (engine_open(&r->loop, r->o->engine, &r->engine, &err) != 0)
 		fail(r, &err);
 	else
-		engine_get_info(r->engine, on_info, r);
+		start_try(r);
+}
+
+int push_run(const struct push_run_options *options)
+{
+	struct run *r = calloc(1, sizeof(*r));
+	int code, left;
+
+	if (!r) {
+		log_error("out of memory");
+		return 1;
+	}
+	r->o = options;
+	start(r);
 	uv_run(&r->loop, UV_RUN_DEFAULT);
 	code = finish(r);
 	left = uv_loop_close(&r->loop);
 	assert(left == 0);
 	(void)left;
-	free(r->tags);
-	free_image(&r->image);
+	facts_done(&r->facts);
+	free(r->past.sizes);
 	free(r);
 	return code;
 }

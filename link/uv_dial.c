@@ -1,23 +1,22 @@
 /*
  * Owns one look-up and, per address, one TCP handle and the timer. Happy path: look-up, connect,
- * the socket is duplicated for the caller, handles closed, told. Failure modes: no such host, every
- * address refused or silent: the last one's reason is told.
+ * the socket is duplicated for the caller, handles closed, told. Failure modes: no such host, no
+ * answer about it, every address refused or silent: the last one's reason is told.
  */
 #include "link/uv_dial.h"
 
+#include "link/uv_lookup.h"
+
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ATTEMPT_MS 10000u
-
 struct uv_dial {
 	uv_loop_t *loop;
-	uv_getaddrinfo_t lookup;
+	struct uv_lookup *lookup; /* NULL when it is over */
 	uv_tcp_t tcp;
 	uv_timer_t timer;
 	uv_connect_t connect;
@@ -40,12 +39,13 @@ static void finish(struct uv_dial *d)
 	}
 	if (d->cancelled)
 		err_set(&d->err, ERR_INTERRUPTED, "connecting to %s was stopped", d->where);
-	uv_freeaddrinfo(d->addresses);
+	if (d->addresses)
+		freeaddrinfo(d->addresses);
 	d->fn(d->ctx, d->fd, d->fd >= 0 ? NULL : &d->err);
 	free(d);
 }
 
-/* Both handles of an attempt are closed: the next address, or the end. */
+/* The handles of an attempt are closed: the next address, or the end. */
 static void on_attempt_closed(uv_handle_t *handle)
 {
 	struct uv_dial *d = handle->data;
@@ -110,33 +110,32 @@ static void try_address(struct uv_dial *d)
 	d->tcp.data = d->timer.data = d->connect.data = d;
 	d->handles = 2;
 	d->timed_out = false;
-	uv_timer_start(&d->timer, on_timeout, ATTEMPT_MS, 0);
+	uv_timer_start(&d->timer, on_timeout, DIAL_ATTEMPT_MS, 0);
 	r = uv_tcp_connect(&d->connect, &d->tcp, d->at->ai_addr, on_connected);
 	if (r != 0)
 		failed(d, r);
 }
 
-static void on_looked_up(uv_getaddrinfo_t *req, int status, struct addrinfo *found)
+static void on_looked_up(void *ctx, int code, const char *why, struct addrinfo *found)
 {
-	struct uv_dial *d = req->data;
+	struct uv_dial *d = ctx;
+	bool unknown = code == EAI_NONAME || code == EAI_NODATA;
 
+	d->lookup = NULL;
 	d->addresses = d->at = found;
-	if (status < 0)
-		err_set(&d->err, ERR_UNREACHABLE, "cannot find the address of %s: %s", d->where,
-			uv_strerror(status));
-	if (status < 0 || d->cancelled)
-		finish(d);
-	else
+	if (code == 0) {
 		try_address(d);
+		return;
+	}
+	err_set(&d->err, unknown ? ERR_NOT_FOUND : ERR_UNREACHABLE,
+		"cannot find the address of %s: %s", d->where, why);
+	finish(d);
 }
 
 int uv_dial_start(uv_loop_t *loop, const char *host, uint16_t port, uv_dial_fn *fn, void *ctx,
 	struct uv_dial **ret, struct err *err)
 {
 	struct uv_dial *d = calloc(1, sizeof(*d));
-	struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM };
-	char service[8];
-	int r;
 
 	if (!d)
 		return err_nomem(err);
@@ -145,12 +144,7 @@ int uv_dial_start(uv_loop_t *loop, const char *host, uint16_t port, uv_dial_fn *
 		snprintf(d->where, sizeof(d->where), "[%s]:%u", host, port);
 	else
 		snprintf(d->where, sizeof(d->where), "%s:%u", host, port);
-	snprintf(service, sizeof(service), "%u", port);
-	d->lookup.data = d;
-	r = uv_getaddrinfo(loop, &d->lookup, on_looked_up, host, service, &hints);
-	if (r != 0) {
-		err_set(err, ERR_UNREACHABLE, "cannot find the address of %s: %s", d->where,
-			uv_strerror(r));
+	if (uv_lookup_start(loop, host, port, on_looked_up, d, &d->lookup, err) != 0) {
 		free(d);
 		return -1;
 	}
@@ -160,9 +154,17 @@ int uv_dial_start(uv_loop_t *loop, const char *host, uint16_t port, uv_dial_fn *
 
 void uv_dial_cancel(struct uv_dial *d)
 {
+	if (d->cancelled)
+		return;
 	d->cancelled = true;
-	if (d->at)
+	if (!d->lookup) {
 		end_attempt(d);
-	else
-		uv_cancel((uv_req_t *)&d->lookup);
+		return;
+	}
+	uv_lookup_cancel(d->lookup);
+	/* Nothing but a handle's end comes back from the loop. */
+	uv_timer_init(d->loop, &d->timer);
+	d->timer.data = d;
+	d->handles = 1;
+	uv_close((uv_handle_t *)&d->timer, on_attempt_closed);
 }

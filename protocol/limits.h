@@ -26,8 +26,13 @@
 	(32u << 20) /* record bytes of a session that are sent and not acknowledged                \
 		     */
 #define RECIPES_MAX ((size_t)LIST_NAMES_MAX * (BLOB_LISTS_MAX / 2)) /* of one stream of a blob */
-#define JOB_BLOBS_MAX 256u					    /* blobs begun in one job */
-#define BLOBS_OPEN_MAX 256u /* blobs begun and not done in one session */
+#define SESSION_RECIPES_MAX (1u << 20) /* recipe chunks named in the open jobs of a session */
+#define JOB_BLOBS_MAX 256u	       /* blobs begun in one job */
+#define BLOBS_OPEN_MAX 256u	       /* blobs begun and not done in one session */
+
+#define RATE_MIN 1024u		/* bytes a second, while a message has begun and is not whole */
+#define RATE_WINDOW_MS 60000u	/* over which that is measured */
+#define OUTPUT_STALL_MS 600000u /* a responder's output that nobody reads for so long ends it */
 
 #define LANES_MAX 16u
 #define SESSIONS_PER_KEY_MAX 4u

@@ -17,6 +17,7 @@
 struct job {
 	uint32_t number;
 	uint32_t blobs; /* begun so far */
+	size_t recipes; /* recipe chunks named so far */
 	bool committed;
 };
 
@@ -27,6 +28,7 @@ struct receiver {
 	uint32_t next_job, next_blob;
 	struct receiver_blob *blobs[BLOBS_OPEN_MAX];
 	size_t n_blobs;
+	size_t recipes;	  /* recipe chunks named by the open jobs */
 	size_t questions; /* taken and not answered */
 	uint64_t last_segment;
 	size_t in_flight;
@@ -58,6 +60,7 @@ static void forget_job(struct receiver *r, struct job *job)
 		if (r->blobs[i]->job == job->number)
 			drop_blob(r, i);
 	}
+	r->recipes -= job->recipes;
 	*job = r->jobs[--r->n_jobs];
 }
 
@@ -105,6 +108,8 @@ static int take_offer(struct receiver *r, const struct message *m, struct err *e
 		return refuse(err, m, "too many jobs at once");
 	if (o->diff_ids.n > OFFER_LAYERS_MAX)
 		return refuse(err, m, "too many layers");
+	if (o->sizes.n != 0 && o->sizes.n != o->diff_ids.n)
+		return refuse(err, m, "not one size for each layer");
 	if (o->tags.n > OFFER_TAGS_MAX)
 		return refuse(err, m, "too many tags");
 	while (wire_texts_next(&o->tags, &at, &tag)) {
@@ -178,12 +183,18 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 	return 0;
 }
 
-static int count_names(
-	struct receiver_blob *blob, enum recipe_stream stream, uint32_t n, struct err *err)
+/* The names of a blob are kept until it is rebuilt: they are what a sender can fill memory with. */
+static int count_names(struct receiver *r, struct receiver_blob *blob, enum recipe_stream stream,
+	uint32_t n, struct err *err)
 {
-	if (n > RECIPES_MAX - blob->n_recipes[stream])
+	struct job *job = find_job(r, blob->job);
+
+	if (n > RECIPES_MAX - blob->n_recipes[stream] || n > SESSION_RECIPES_MAX - r->recipes)
 		return err_set(err, ERR_LIMIT, "blob %u has too many recipe chunks", blob->number);
+	assert(job); /* a job's blobs go with it */
 	blob->n_recipes[stream] += n;
+	job->recipes += n;
+	r->recipes += n;
 	return 0;
 }
 
@@ -199,7 +210,7 @@ static int take_recipes(struct receiver *r, const struct message *m,
 		return refuse(err, m, "unknown stream or flags");
 	if (a->names.n == 0 || a->names.n > ASK_RECIPES_MAX)
 		return refuse(err, m, "no names or too many");
-	if (count_names(blob, (enum recipe_stream)a->stream, a->names.n, err) != 0)
+	if (count_names(r, blob, (enum recipe_stream)a->stream, a->names.n, err) != 0)
 		return -1;
 	*ret_blob = blob;
 	return 0;

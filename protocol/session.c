@@ -82,6 +82,7 @@ struct session *session_new(const struct session_config *config)
 	buf_init(&s->out, SESSION_OUT_MAX + SESSION_OUT_SLACK);
 	s->initiator = config->initiator;
 	s->started = s->now = s->heard_at = s->excused_at = s->pinged_at = config->now_ms;
+	s->rate_since = s->stall_since = config->now_ms;
 	s->handshake = handshake_new(config);
 	s->secret = s->handshake ? sodium_malloc(sizeof(*s->secret)) : NULL;
 	if (!s->secret) {

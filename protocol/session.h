@@ -120,7 +120,8 @@ bool session_peer_finished(const struct session *s);
 
 /* The absolute time (as now_ms) at which session_tick must be called; UINT64_MAX: none. Handshake
  * 10 s (5 s to message 1 at the responder); afterwards PING after 20 s of silence, and
- * ERR_UNREACHABLE after 60 s without a byte from the peer. */
+ * ERR_UNREACHABLE after 60 s without a byte from the peer, when a message that has begun comes in
+ * more slowly than RATE_MIN, or (responder) when the peer reads nothing for OUTPUT_STALL_MS. */
 uint64_t session_deadline(const struct session *s);
 int session_tick(struct session *s, uint64_t now_ms, struct err *err) MUST_CHECK;
 

@@ -54,7 +54,9 @@ struct session {
 	uint64_t pings, pongs; /* sent; answered */
 
 	uint64_t started, now, heard_at, excused_at, pinged_at;
-	bool heard; /* bytes came since the last tick */
+	uint64_t rate_since, rate_from;	  /* a window of check_rate: when, and bytes_in then */
+	uint64_t stall_since, stall_from; /* when the output was seen to move, and bytes_out then */
+	bool heard;			  /* bytes came since the last tick */
 	bool held;
 };
 

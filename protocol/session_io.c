@@ -46,6 +46,8 @@ static int encode(struct session *s, const struct message *m, struct err *err)
 {
 	buf_clear(&s->scratch);
 	message_put(&s->scratch, m);
+	if (s->scratch.no_memory)
+		return err_nomem(err);
 	if (!buf_ok(&s->scratch) || buf_len(&s->scratch) > message_max(m->type))
 		return err_set(err, ERR_LIMIT, "message %s is larger than the protocol allows",
 			message_name(m->type));

@@ -36,6 +36,49 @@ uint64_t session_deadline(const struct session *s)
 	return s->peer_finished ? UINT64_MAX : s->now + TICK_MS;
 }
 
+/* --- a peer that dawdles --- */
+
+/* A record or a message of several has begun and is not whole. */
+static bool input_begun(const struct session *s)
+{
+	return buf_len(&s->in) > s->lent || s->body_type != 0;
+}
+
+/* What has begun must go on at a minimum rate, measured window by window; a window in which this
+ * side did not read counts for nothing. */
+static int check_rate(struct session *s, bool excused, struct err *err)
+{
+	if (excused || !input_begun(s)) {
+		s->rate_since = s->now;
+		s->rate_from = s->bytes_in;
+		return 0;
+	}
+	if (s->now - s->rate_since < RATE_WINDOW_MS)
+		return 0;
+	if (s->bytes_in - s->rate_from < (uint64_t)RATE_MIN * (RATE_WINDOW_MS / 1000))
+		return session_fail(s, err, ERR_UNREACHABLE,
+			"the peer sends less than %u bytes a second in the middle of a message",
+			RATE_MIN);
+	s->rate_since = s->now;
+	s->rate_from = s->bytes_in;
+	return 0;
+}
+
+/* An initiator may find its output waiting for as long as the responder's engine takes to apply a
+ * layer; a responder keeps no output for a peer that never reads. */
+static int check_output(struct session *s, struct err *err)
+{
+	if (s->initiator || buf_len(&s->out) == 0 || s->bytes_out != s->stall_from) {
+		s->stall_since = s->now;
+		s->stall_from = s->bytes_out;
+		return 0;
+	}
+	if (s->now - s->stall_since < OUTPUT_STALL_MS)
+		return 0;
+	return session_fail(s, err, ERR_UNREACHABLE, "the peer has read nothing for %u minutes",
+		OUTPUT_STALL_MS / 60000);
+}
+
 static int ping(struct session *s, struct err *err)
 {
 	struct message m = { .type = MSG_PING, .ping = { .cookie = s->pings + 1 } };
@@ -65,6 +108,8 @@ int session_tick(struct session *s, uint64_t now_ms, struct err *err)
 	}
 	if (s->held || !session_wants_input(s))
 		s->excused_at = s->now;
+	if (check_rate(s, s->excused_at == s->now, err) != 0 || check_output(s, err) != 0)
+		return -1;
 	if (s->now >= silence_ends(s) && !s->peer_finished)
 		return session_fail(s, err, ERR_UNREACHABLE,
 			"the connection was lost: no sign of the peer for 60 s");

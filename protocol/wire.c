@@ -62,6 +62,11 @@ void wire_put_shorts(struct buf *to, const wire_shorts *v)
 	buf_append(to, v->raw, (size_t)v->n * 8);
 }
 
+void wire_put_numbers(struct buf *to, const wire_numbers *v)
+{
+	wire_put_shorts(to, v);
+}
+
 void wire_put_texts(struct buf *to, const wire_texts *v)
 {
 	buf_u16(to, v->n);
@@ -144,6 +149,11 @@ void wire_get_shorts(struct cursor *c, wire_shorts *ret)
 	ret->raw = get_items(c, 8, &ret->n);
 }
 
+void wire_get_numbers(struct cursor *c, wire_numbers *ret)
+{
+	wire_get_shorts(c, ret);
+}
+
 void wire_get_texts(struct cursor *c, wire_texts *ret)
 {
 	uint16_t n = cursor_u16(c);
@@ -163,6 +173,11 @@ uint64_t wire_short(const wire_shorts *v, uint32_t i)
 	struct cursor c = cursor_over(v->raw + (size_t)i * 8, 8);
 
 	return cursor_u64(&c);
+}
+
+uint64_t wire_number(const wire_numbers *v, uint32_t i)
+{
+	return wire_short(v, i);
 }
 
 bool wire_texts_next(const wire_texts *v, const uint8_t **at, wire_text *ret)

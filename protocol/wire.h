@@ -47,6 +47,9 @@ typedef struct {
 	uint32_t n;
 } wire_shorts;
 
+/* u32 count and 8 bytes each: plain numbers. */
+typedef wire_shorts wire_numbers;
+
 /* u16 count, then that many texts. */
 typedef struct {
 	const uint8_t *raw;
@@ -65,6 +68,7 @@ void wire_put_text(struct buf *to, const wire_text *v);
 void wire_put_bytes(struct buf *to, const wire_bytes *v);
 void wire_put_digests(struct buf *to, const wire_digests *v);
 void wire_put_shorts(struct buf *to, const wire_shorts *v);
+void wire_put_numbers(struct buf *to, const wire_numbers *v);
 void wire_put_texts(struct buf *to, const wire_texts *v);
 
 void wire_get_u8(struct cursor *c, wire_u8 *ret);
@@ -78,10 +82,14 @@ void wire_get_text(struct cursor *c, wire_text *ret);
 void wire_get_bytes(struct cursor *c, wire_bytes *ret);
 void wire_get_digests(struct cursor *c, wire_digests *ret);
 void wire_get_shorts(struct cursor *c, wire_shorts *ret);
+void wire_get_numbers(struct cursor *c, wire_numbers *ret);
 void wire_get_texts(struct cursor *c, wire_texts *ret);
 
 /* The i-th short name; i < v->n. */
 uint64_t wire_short(const wire_shorts *v, uint32_t i);
+
+/* The i-th number; i < v->n. */
+uint64_t wire_number(const wire_numbers *v, uint32_t i);
 
 /* Walks a list of texts: `at` starts as v->raw; true while there is one. */
 bool wire_texts_next(const wire_texts *v, const uint8_t **at, wire_text *ret);

@@ -1,37 +1,30 @@
 /* `drayd revoke`: takes a key, and invitations for its name, back. */
 #include "server/cmd.h"
 
-#include "common/base/log.h"
 #include "common/base/program.h"
 #include "common/base/text.h"
-#include "server/keyring.h"
+#include "server/admin_client.h"
 
 #include <string.h>
 
 #define SHOWN_MAX 80
 
-static const char revoke_text[] = "Removes the key: its client can do nothing any more, nor can an "
-				  "invitation for that name.\n";
+static const char revoke_text[] =
+	"Removes the key: its client can do nothing any more, nor can an invitation for that\n"
+	"name. Sessions that it has with a running serve end at once.\n";
 
-static int revoke(const char *state, const char *name, struct err *err)
+static int revoke(const char *state, const char *name)
 {
-	struct keyring *k;
+	json_t *parameters = json_pack("{s:s}", "name", name);
 	char shown[SHOWN_MAX];
-	int r;
+	struct err err;
 
-	if (!text_is_name(name, strlen(name)))
-		return err_set(err, ERR_NOT_FOUND, "'%s' is no key's name; drayd keys lists them",
-			text_escape(shown, sizeof(shown), name, strlen(name)));
-	if (!keyring_exists(state))
-		return err_set(err, ERR_NOT_FOUND,
-			"%s holds no state of drayd; choose another with --state", state);
-	if (keyring_open(state, &k, err) != 0)
-		return -1;
-	r = keyring_revoke(k, name, err);
-	keyring_close(k);
-	if (r == 0)
-		log_info("%s is revoked", name);
-	return r;
+	if (parameters)
+		return admin_client_run(state, "revoke", parameters, false);
+	/* Not even UTF-8. */
+	err_set(&err, ERR_NOT_FOUND, "'%s' is no key's name; drayd keys lists them",
+		text_escape(shown, sizeof(shown), name, strlen(name)));
+	return program_fail(&err);
 }
 
 int cmd_revoke(int argc, char **argv)
@@ -56,5 +49,5 @@ int cmd_revoke(int argc, char **argv)
 		err_set(&err, ERR_USAGE, "revoke takes one name; drayd keys lists them");
 		return program_fail(&err);
 	}
-	return revoke(state, argv[1], &err) == 0 ? 0 : program_fail(&err);
+	return revoke(state, argv[1]);
 }

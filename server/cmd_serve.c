@@ -1,7 +1,7 @@
 /*
- * `drayd serve`: opens the state, the engine, the store and the sockets, and runs the loop until
- * SIGTERM or SIGINT. Closing goes in the order in which things depend on each other: sockets,
- * sessions (and with them jobs), engine side, store, worker; the loop must then be empty.
+ * `drayd serve`: checks its options, takes the state's lock, and goes on as the supervisor of the
+ * network process and the engine process (supervisor.h), whose command lines it writes. What is
+ * wrong with the options is said before anything is started or made.
  */
 #include "server/cmd.h"
 
@@ -9,199 +9,144 @@
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
-#include "server/engine_host.h"
+#include "server/supervisor.h"
 #include "server/uv_listener.h"
-#include "server/uv_peer.h"
 
 #include <assert.h>
-#include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define DEFAULT_LISTEN ":7747"
-#define REVOKED_WITHIN_MS 1000u /* a session of a revoked key goes on for no longer */
-
-struct serve {
-	uv_loop_t loop;
-	struct server server;
-	struct uv_listener *listener;
-	uv_signal_t signals[2];
-	uv_timer_t watch; /* over the keyring */
-	int lock;
-	bool closing;
-};
+#define NO_CACHE_SIZE UINT64_MAX /* --cache was not given */
+#define LOCK_PATIENCE_MS 1000u
+#define LOCK_PAUSE_MS 20u
+#define ARGV_MAX (16 + 2 * OPTION_LIST_MAX)
 
 struct serve_options {
 	const char *state, *engine;
 	struct option_list listen;
+	uint64_t cache;
 	bool verbose, help;
 };
 
-/* --- the engine side's own look at the keyring --- */
+/* --- the children's command lines --- */
 
-static bool may_tag(void *ctx, const char *key, const char *tag)
+struct argv {
+	const char *at[ARGV_MAX + 1]; /* ends with NULL */
+	size_t n;
+};
+
+static void add_arg(struct argv *a, const char *arg)
 {
-	struct serve *s = ctx;
-	const struct keyring_entry *entry = keyring_find_name(s->server.keyring, key);
-
-	return entry && keyring_allows_image(entry, tag);
+	assert(a->n < ARGV_MAX);
+	a->at[a->n++] = arg;
 }
 
-static bool may_see(void *ctx, const char *key, const char *const *tags, size_t n)
+static void add_option(struct argv *a, const char *name, const char *value)
 {
-	struct serve *s = ctx;
-	const struct keyring_entry *entry = keyring_find_name(s->server.keyring, key);
-
-	return entry && keyring_sees_image(entry, tags, n);
-}
-
-static void on_port(void *ctx, const struct port_message *m)
-{
-	struct serve *s = ctx;
-
-	uv_peer_dispatch(&s->server, m);
-}
-
-/* --- closing --- */
-
-static void close_host(struct serve *s)
-{
-	if (s->server.port)
-		engine_host_close(s->server.port, NULL, NULL);
-	if (s->server.depot)
-		depot_stop(s->server.depot, NULL, NULL);
-	if (s->server.verifier)
-		uv_worker_stop(s->server.verifier, NULL, NULL);
-}
-
-/* Sessions leave the list from the loop: what they use is closed after the last one. */
-static void on_idle(uv_idle_t *idle)
-{
-	struct serve *s = idle->data;
-
-	if (s->server.peers)
+	if (!value)
 		return;
-	uv_close((uv_handle_t *)idle, (uv_close_cb)free);
-	close_host(s);
+	add_arg(a, name);
+	add_arg(a, value);
 }
 
-static void close_all(struct serve *s)
+static void begin_argv(struct argv *a, const char *command, const struct serve_options *o)
 {
-	uv_idle_t *idle = calloc(1, sizeof(*idle));
+	add_arg(a, "drayd");
+	add_arg(a, command);
+	add_option(a, "--state", o->state);
+	if (o->verbose)
+		add_arg(a, "--verbose");
+}
 
-	if (s->closing || !idle) {
-		free(idle);
-		return;
+static int supervise(const struct serve_options *o, int lock, int *ret_code, struct err *err)
+{
+	struct argv net = { 0 }, engine = { 0 };
+	char *const *argv[CHILD_ROLES];
+	char cache[24];
+
+	begin_argv(&net, "net-process", o);
+	for (size_t i = 0; i < o->listen.n; i++)
+		add_option(&net, "--listen", o->listen.items[i]);
+	snprintf(cache, sizeof(cache), "%" PRIu64, o->cache);
+	add_option(&net, "--cache", o->cache == NO_CACHE_SIZE ? NULL : cache);
+	begin_argv(&engine, "engine-process", o);
+	add_option(&engine, "--host", o->engine);
+	/* exec changes none of them, whatever its type says */
+	argv[CHILD_NET] = (char *const *)net.at;
+	argv[CHILD_ENGINE] = (char *const *)engine.at;
+	return supervisor_run(argv, lock, ret_code, err);
+}
+
+/* --- the state --- */
+
+/* The processes of a serve that was killed hold the lock until they have ended, which is soon. */
+static int lock_soon(const char *path, int *ret, struct err *err)
+{
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+	int r = file_lock(path, ret, err);
+
+	for (unsigned waited = 0; r != 0 && err->code == ERR_REFUSED && waited < LOCK_PATIENCE_MS;
+		waited += LOCK_PAUSE_MS) {
+		nanosleep(&pause, NULL);
+		r = file_lock(path, ret, err);
 	}
-	s->closing = true;
-	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++)
-		uv_close((uv_handle_t *)&s->signals[i], NULL);
-	uv_close((uv_handle_t *)&s->watch, NULL);
-	uv_listener_close(s->listener);
-	uv_peer_close_all(&s->server);
-	uv_idle_init(&s->loop, idle);
-	idle->data = s;
-	uv_idle_start(idle, on_idle);
+	return r;
 }
 
-static void on_signal(uv_signal_t *handle, int signum)
+static int lock_state(const char *state, int *ret, struct err *err)
 {
-	struct serve *s = handle->data;
-
-	log_info("stopping (%s)", strsignal(signum));
-	close_all(s);
-}
-
-/* --- starting --- */
-
-static void on_watch(uv_timer_t *watch)
-{
-	struct serve *s = watch->data;
-
-	uv_peer_close_revoked(&s->server);
-}
-
-static int open_state(struct serve *s, const char *state, struct err *err)
-{
-	char *lock = NULL;
-	int r = -1;
+	char *lock;
+	int r;
 
 	if (file_make_dir(state, 0700, err) != 0)
 		return -1;
 	lock = file_join(state, "lock");
 	if (!lock)
 		return err_nomem(err);
-	if (file_lock(lock, &s->lock, err) == 0)
-		r = keyring_open(state, &s->server.keyring, err);
-	else if (err->code == ERR_REFUSED)
+	r = lock_soon(lock, ret, err);
+	if (r != 0 && err->code == ERR_REFUSED)
 		err_set(err, ERR_FAILED,
 			"another drayd serves from %s (choose another with --state)", state);
 	free(lock);
 	return r;
 }
 
-static int start(struct serve *s, const struct serve_options *o, struct err *err)
+static int serve(const struct serve_options *o, int *ret_code, struct err *err)
 {
-	static const char *const everywhere[] = { DEFAULT_LISTEN };
-	static const int signums[] = { SIGTERM, SIGINT };
-	const char *const *listen = o->listen.n ? o->listen.items : everywhere;
+	int lock, r;
 
-	for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
-		uv_signal_init(&s->loop, &s->signals[i]);
-		s->signals[i].data = s;
-		uv_signal_start(&s->signals[i], on_signal, signums[i]);
-	}
-	uv_timer_init(&s->loop, &s->watch);
-	s->watch.data = s;
-	if (open_state(s, o->state, err) != 0)
+	if (lock_state(o->state, &lock, err) != 0)
 		return -1;
-	uv_timer_start(&s->watch, on_watch, REVOKED_WITHIN_MS, REVOKED_WITHIN_MS);
-	s->server.loop = &s->loop;
-	s->server.admission = admission_new();
-	if (!s->server.admission)
-		return err_nomem(err);
-	if (depot_start(&s->loop, o->state, &s->server.depot, err) != 0 ||
-		uv_worker_start(&s->loop, "dray-verify", &s->server.verifier, err) != 0 ||
-		engine_host_start(&s->loop, o->engine, o->state, may_tag, may_see, s, on_port, s,
-			&s->server.port, err) != 0)
-		return -1;
-	return uv_listener_start(
-		&s->server, listen, o->listen.n ? o->listen.n : 1, &s->listener, err);
+	r = supervise(o, lock, ret_code, err);
+	close(lock);
+	return r;
 }
 
-static int serve(const struct serve_options *o, struct err *err)
-{
-	struct serve *s = calloc(1, sizeof(*s));
-	int r, left;
+/* --- options --- */
 
-	if (!s)
-		return err_nomem(err);
-	s->lock = -1;
-	uv_loop_init(&s->loop);
-	r = start(s, o, err);
-	if (r != 0)
-		close_all(s);
-	uv_run(&s->loop, UV_RUN_DEFAULT);
-	left = uv_loop_close(&s->loop);
-	assert(left == 0);
-	(void)left;
-	admission_free(s->server.admission);
-	keyring_close(s->server.keyring);
-	if (s->lock >= 0)
-		close(s->lock);
-	free(s);
-	return r;
+static int check(const struct serve_options *o, int n_args, struct err *err)
+{
+	if (n_args != 0)
+		return err_set(err, ERR_USAGE, "serve takes no arguments");
+	for (size_t i = 0; i < o->listen.n; i++) {
+		if (uv_listener_check(o->listen.items[i], err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static const char serve_text[] =
 	"Listens for paired agents and puts what they send into the engine beside it.\n"
-	"Runs in the foreground until SIGTERM or SIGINT.\n";
+	"Runs in the foreground until SIGTERM or SIGINT; SIGHUP reads the keys anew. It is\n"
+	"three processes: one that the network reaches, one that reaches the engine, and\n"
+	"one that starts the two, again if need be.\n";
 
 int cmd_serve(int argc, char **argv)
 {
-	struct serve_options o = { 0 };
+	struct serve_options o = { .cache = NO_CACHE_SIZE };
 	const struct option_row rows[] = {
 		{ "listen", 0, OPTION_LIST, &o.listen, "ADDR:PORT",
 			"listen here (default :7747); may be repeated" },
@@ -209,11 +154,13 @@ int cmd_serve(int argc, char **argv)
 			"keys, invites and store (default: DRAYD_STATE_DIR, else /var/lib/dray)" },
 		{ "host", 'H', OPTION_TEXT, &o.engine, "ENGINE",
 			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		{ "cache", 0, OPTION_SIZE, &o.cache, "SIZE",
+			"keep at most this much (default: 10G, or a tenth of the file system)" },
 		{ "verbose", 'v', OPTION_FLAG, &o.verbose, NULL, "say more" },
 		{ 0 },
 	};
 	struct err err;
-	int n;
+	int n, code = 0;
 
 	if (options_parse(rows, argc, argv, &n, &o.help, &err) != 0)
 		return program_fail(&err);
@@ -221,14 +168,12 @@ int cmd_serve(int argc, char **argv)
 		program_help("serve", serve_text, rows);
 		return 0;
 	}
-	if (n != 0)
-		err_set(&err, ERR_USAGE, "serve takes no arguments");
-	if (n != 0)
+	if (check(&o, n, &err) != 0)
 		return program_fail(&err);
 	log_start("drayd", o.verbose ? LOG_DEBUG : LOG_INFO, true);
 	if (!o.state)
 		o.state = cmd_state_dir();
-	if (serve(&o, &err) != 0)
+	if (serve(&o, &code, &err) != 0)
 		return program_fail(&err);
-	return 0;
+	return code;
 }

@@ -1,6 +1,7 @@
 #include "server/engine_have.h"
 
 #include "protocol/limits.h"
+#include "server/engine_room.h"
 #include "server/engine_side.h"
 
 #include <stdlib.h>
@@ -55,33 +56,51 @@ static void free_job(struct have_job *j)
 	engine_job_free(&j->job);
 }
 
-static void checked(void *ctx, const struct err *err)
+/* The engine's answer about itself is no condition: without it, nothing is known of its disk. */
+static void reply(void *ctx, const struct engine_info *info, const struct err *err)
 {
 	struct have_job *j = ctx;
 	struct port_message m = { .type = PORT_HAVE_REPLY };
 
-	if (err && !j->aborted) {
-		engine_side_failed(j->job.host, j->job.number, err);
-	} else if (!j->aborted) {
+	(void)err;
+	if (!j->aborted) {
 		m.have_reply.job = j->job.number;
 		m.have_reply.image_present = j->check.image_present;
 		m.have_reply.chains = (wire_bytes){ .p = j->present, .n = (uint32_t)j->check.n };
-		engine_side_reply(j->job.host, &m);
+		m.have_reply.room = info ? engine_room(info) : ENGINE_ROOM_UNKNOWN;
+		if (info)
+			m.have_reply.root = wire_text_of(info->data_root, strlen(info->data_root));
+		engine_job_reply(&j->job, &m);
 	}
 	free_job(j);
 }
 
-/* The listing that is under way ends the job. */
+static void checked(void *ctx, const struct err *err)
+{
+	struct have_job *j = ctx;
+
+	if (!err && !j->aborted) {
+		engine_get_info(j->job.host->engine, reply, j);
+		return;
+	}
+	if (!j->aborted)
+		engine_job_failed(&j->job, err);
+	free_job(j);
+}
+
+/* The call that is under way ends the job, if there is one. */
 static void abort_have(struct engine_job *job)
 {
 	struct have_job *j = (struct have_job *)job;
 
 	j->aborted = true;
+	if (job->go)
+		free_job(j);
 }
 
 static const struct engine_job_ops have_ops = { .abort = abort_have };
 
-static int start(struct have_job *j, const struct port_have *m, struct err *err)
+static int prepare(struct have_job *j, const struct port_have *m, struct err *err)
 {
 	if (m->chains.n > OFFER_LAYERS_MAX)
 		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
@@ -99,8 +118,12 @@ static int start(struct have_job *j, const struct port_have *m, struct err *err)
 		.present = j->present,
 		.fn = checked,
 		.ctx = j };
-	have_check_start(&j->check);
 	return 0;
+}
+
+static void go(struct engine_job *job)
+{
+	have_check_start(&((struct have_job *)job)->check);
 }
 
 void engine_have_take(struct engine_host *h, const struct port_have *m)
@@ -109,8 +132,12 @@ void engine_have_take(struct engine_host *h, const struct port_have *m)
 		h, sizeof(*j), &have_ops, m->job, &m->key, &m->image);
 	struct err err;
 
-	if (j && start(j, m, &err) != 0) {
-		engine_side_failed(h, m->job, &err);
+	if (!j)
+		return;
+	if (prepare(j, m, &err) != 0) {
+		engine_job_failed(&j->job, &err);
 		free_job(j);
+		return;
 	}
+	engine_job_wait(&j->job, go);
 }

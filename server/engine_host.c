@@ -51,6 +51,7 @@ void engine_job_free(struct engine_job *j)
 	while (*at != j)
 		at = &(*at)->next;
 	*at = j->next;
+	engine_host_maybe_idle(j->host);
 	free(j->key);
 	free(j);
 }
@@ -94,88 +95,44 @@ void engine_jobs_wake(struct engine_host *h)
 static struct engine_job *find_job(struct engine_host *h, uint32_t number)
 {
 	for (struct engine_job *j = h->jobs; j; j = j->next)
-		if (j->number == number)
+		if (j->number == number && !j->orphan)
 			return j;
 	return NULL;
 }
 
 /* --- saying things --- */
 
-void engine_side_reply(struct engine_host *h, const struct port_message *m)
+static void reply(struct engine_host *h, const struct port_message *m)
 {
 	struct err err;
 
-	if (!h->closing && engine_port_reply(h->port, m, &err) != 0)
+	/* A net process that is gone is told of by the port. */
+	if (!h->closing && engine_port_send(h->port, m, &err) != 0 && err.code != ERR_AGAIN)
 		log_error("engine side: %s", err.text);
 }
 
+void engine_job_reply(struct engine_job *j, const struct port_message *m)
+{
+	if (!j->orphan)
+		reply(j->host, m);
+}
+
+/* An engine that is away comes back: to the client that is a matter of time. */
 void engine_side_failed(struct engine_host *h, uint32_t number, const struct err *err)
 {
 	struct port_message m = { .type = PORT_FAILED };
+	enum err_code code = err->code == ERR_UNREACHABLE ? ERR_AGAIN : err->code;
 
 	m.failed.job = number;
-	m.failed.code = (uint16_t)err->code;
+	m.failed.code = (uint16_t)code;
 	m.failed.text = wire_text_of(err->text, strnlen(err->text, FAIL_TEXT_MAX));
-	engine_side_reply(h, &m);
+	reply(h, &m);
 }
 
-/* --- tags --- */
-
-void tag_list_done(struct tag_list *t)
+void engine_job_failed(struct engine_job *j, const struct err *err)
 {
-	for (size_t i = 0; i < t->n; i++)
-		free(t->at[i]);
-	free(t->at);
-	*t = (struct tag_list){ 0 };
-}
-
-/* Printable ASCII without spaces; what else a tag must be is the engine's business. */
-static bool is_tag_text(const wire_text *t)
-{
-	if (t->n == 0 || t->n > TAG_LEN_MAX)
-		return false;
-	for (uint16_t i = 0; i < t->n; i++)
-		if (t->s[i] <= ' ' || t->s[i] >= 0x7f)
-			return false;
-	return true;
-}
-
-static int take_tag(struct tag_list *list, struct engine_host *h, const char *key,
-	const wire_text *text, struct err *err)
-{
-	char *tag;
-
-	if (!is_tag_text(text))
-		return err_set(
-			err, ERR_PROTOCOL, "a tag that is empty, too long or not plain text");
-	tag = wire_text_dup(text);
-	if (!tag)
-		return err_nomem(err);
-	list->at[list->n++] = tag;
-	if (!h->may_tag(h->ctx, key, tag))
-		return err_set(err, ERR_REFUSED, "this key may not push %s", tag);
-	return 0;
-}
-
-int tag_list_take(struct tag_list *ret, struct engine_host *h, const char *key,
-	const wire_texts *tags, struct err *err)
-{
-	const uint8_t *at = tags->raw;
-	wire_text text;
-
-	*ret = (struct tag_list){ 0 };
-	if (tags->n > OFFER_TAGS_MAX)
-		return err_set(err, ERR_LIMIT, "more than %u tags", OFFER_TAGS_MAX);
-	ret->at = calloc(tags->n + 1u, sizeof(ret->at[0]));
-	if (!ret->at)
-		return err_nomem(err);
-	while (ret->n < tags->n && wire_texts_next(tags, &at, &text)) {
-		if (take_tag(ret, h, key, &text, err) != 0) {
-			tag_list_done(ret);
-			return -1;
-		}
-	}
-	return 0;
+	if (!j->orphan)
+		engine_side_failed(j->host, j->number, err);
 }
 
 /* --- dispatch --- */
@@ -187,11 +144,14 @@ static void begin_job(struct engine_host *h, uint32_t number, const struct port_
 
 	for (const struct engine_job *j = h->jobs; j; j = j->next)
 		n++;
-	if (find_job(h, number)) {
+	if (h->stopping) {
+		err_set(&err, ERR_AGAIN, "the receiver is stopping");
+		engine_side_failed(h, number, &err);
+	} else if (find_job(h, number)) {
 		err_set(&err, ERR_PROTOCOL, "engine job %u is under way already", (unsigned)number);
 		engine_side_failed(h, number, &err);
 	} else if (n >= ENGINE_JOBS_MAX) {
-		err_set(&err, ERR_LIMIT, "the receiver is busy with %u images: try again later",
+		err_set(&err, ERR_AGAIN, "the receiver is busy with %u images: try again later",
 			ENGINE_JOBS_MAX);
 		engine_side_failed(h, number, &err);
 	} else if (m->type == PORT_HAVE) {
@@ -248,9 +208,79 @@ static void on_message(void *ctx, const struct port_message *m)
 	case PORT_PHASE:
 	case PORT_LOADED:
 	case PORT_FAILED:
-		log_error("engine side: a message of type %d, which is for the net side", m->type);
-		break;
+		break; /* the port lets none through */
 	}
+}
+
+/* --- net processes --- */
+
+/* An abort may end other jobs, too: begin anew after each. Returns how many there were. */
+static unsigned break_off_all(struct engine_host *h)
+{
+	unsigned n = 0;
+	struct engine_job *j = h->jobs;
+
+	while (j) {
+		if (j->orphan) {
+			j = j->next;
+			continue;
+		}
+		j->orphan = true;
+		n++;
+		j->ops->abort(j);
+		j = h->jobs;
+	}
+	return n;
+}
+
+static void on_lost(void *ctx, const struct err *why)
+{
+	struct engine_host *h = ctx;
+	unsigned n = break_off_all(h);
+
+	if (n > 0)
+		log_warn("%s: %u of its jobs broken off", why->text, n);
+	else
+		log_debug("%s", why->text); /* as at every stop */
+}
+
+void engine_host_attach(struct engine_host *h, int control, int bodies)
+{
+	engine_port_attach(h->port, control, bodies);
+	if (h->joined)
+		log_info("joined to a new network process");
+	h->joined = true;
+}
+
+/* --- stopping --- */
+
+static void on_idle(uv_idle_t *idle)
+{
+	struct engine_host *h = idle->data;
+	void (*fn)(void *ctx) = h->on_idle;
+
+	uv_idle_stop(idle);
+	h->on_idle = NULL;
+	if (fn)
+		fn(h->idle_ctx);
+}
+
+void engine_host_maybe_idle(struct engine_host *h)
+{
+	if (h->on_idle && !h->closing && !h->jobs && !h->replay.running)
+		uv_idle_start(&h->idle, on_idle);
+}
+
+void engine_host_stop(struct engine_host *h, bool break_off, void (*idle)(void *ctx), void *ctx)
+{
+	if (!h->stopping) {
+		h->on_idle = idle;
+		h->idle_ctx = ctx;
+	}
+	h->stopping = true;
+	if (break_off)
+		break_off_all(h);
+	engine_host_maybe_idle(h);
 }
 
 /* --- the host --- */
@@ -262,24 +292,29 @@ static void free_host(struct engine_host *h)
 }
 
 static int open_parts(struct engine_host *h, uv_loop_t *loop, const char *engine,
-	const char *state_dir, engine_port_fn *net, void *net_ctx, struct err *err)
+	const char *state_dir, struct err *err)
 {
+	static const struct engine_port_ops ops = { .message = on_message, .lost = on_lost };
+
 	h->loads_dir = file_join(state_dir, "loads");
 	if (!h->loads_dir)
 		return err_nomem(err);
 	if (file_make_dir(h->loads_dir, 0700, err) != 0 ||
 		engine_open(loop, engine, &h->engine, err) != 0)
 		return -1;
-	if (engine_port_open(loop, net, net_ctx, on_message, h, &h->port, err) != 0) {
+	if (engine_port_new(loop, PORT_END_ENGINE, &ops, h, &h->port, err) != 0) {
 		engine_close(h->engine, NULL, NULL);
 		return -1;
 	}
+	uv_idle_init(loop, &h->idle);
+	h->idle.data = h;
+	engine_replay_init(h, loop);
 	return 0;
 }
 
 int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir,
-	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, engine_port_fn *net,
-	void *net_ctx, struct engine_port **ret, struct err *err)
+	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, struct engine_host **ret,
+	struct err *err)
 {
 	struct engine_host *h = calloc(1, sizeof(*h));
 
@@ -288,25 +323,38 @@ int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir
 	h->may_tag = may_tag;
 	h->may_see = may_see;
 	h->ctx = ctx;
-	if (open_parts(h, loop, engine, state_dir, net, net_ctx, err) != 0) {
+	if (open_parts(h, loop, engine, state_dir, err) != 0) {
 		free_host(h);
 		return -1;
 	}
-	h->replay.due = true;
 	engine_replay_start(h);
-	*ret = h->port;
+	*ret = h;
 	return 0;
 }
 
-static void port_closed(void *ctx)
+static void idle_closed(uv_handle_t *handle)
 {
-	struct engine_host *h = ctx;
+	struct engine_host *h = handle->data;
 	void (*done)(void *ctx) = h->on_closed;
 	void *done_ctx = h->closed_ctx;
 
 	free_host(h);
 	if (done)
 		done(done_ctx);
+}
+
+static void timer_closed(uv_handle_t *handle)
+{
+	struct engine_host *h = handle->data;
+
+	uv_close((uv_handle_t *)&h->idle, idle_closed);
+}
+
+static void port_closed(void *ctx)
+{
+	struct engine_host *h = ctx;
+
+	uv_close((uv_handle_t *)&h->replay.timer, timer_closed);
 }
 
 /* Every call of every job has come back by now, and each job ended with it. */
@@ -318,10 +366,8 @@ static void engine_closed(void *ctx)
 	engine_port_close(h->port, port_closed, h);
 }
 
-void engine_host_close(struct engine_port *port, void (*done)(void *ctx), void *ctx)
+void engine_host_close(struct engine_host *h, void (*done)(void *ctx), void *ctx)
 {
-	struct engine_host *h = engine_port_end(port);
-
 	h->closing = true;
 	h->on_closed = done;
 	h->closed_ctx = ctx;

@@ -13,8 +13,9 @@ static int check_layers(struct load_job *j, struct err *err)
 		if (j->names[i][0] || j->present[i])
 			continue;
 		digest_text(&j->diff_ids[i], text);
-		return err_set(err, ERR_NOT_FOUND,
-			"layer %zu (%s) did not come and is not in the engine", i + 1, text);
+		return err_set(err, ERR_AGAIN,
+			"layer %zu (%s) did not come and is not in the engine any more", i + 1,
+			text);
 	}
 	return 0;
 }

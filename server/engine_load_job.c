@@ -40,13 +40,13 @@ void load_job_phase(struct load_job *j, enum engine_phase phase)
 
 	m.phase.job = j->job.number;
 	m.phase.phase = (uint8_t)phase;
-	engine_side_reply(j->job.host, &m);
+	engine_job_reply(&j->job, &m);
 }
 
 struct load_entry load_job_entry(const struct load_job *j)
 {
 	return (struct load_entry){ .image = j->job.image,
-		.job = j->job.number,
+		.job = j->job.entry,
 		.existed = !j->job.makes_image,
 		.tags = j->tags.at,
 		.n_tags = j->tags.n };
@@ -78,18 +78,19 @@ static void free_job(struct load_job *j)
 }
 
 /* Forgets the journal's entry, or leaves it to the next replay. */
-static void end_entry(struct load_job *j, bool settled)
+static void end_entry(struct load_job *j, bool settled, const struct err *why)
 {
 	struct engine_host *h = j->job.host;
 	struct err err;
 
 	if (!j->job.journaled)
 		return;
-	if (settled && load_journal_remove(h->loads_dir, &j->job.image, j->job.number, &err) != 0) {
+	if (settled && load_journal_remove(h->loads_dir, &j->job.image, j->job.entry, &err) != 0) {
 		log_warn("%s", err.text);
 		settled = false;
 	}
-	h->replay.due = h->replay.due || !settled;
+	if (!settled)
+		engine_replay_later(h, why);
 }
 
 static void undone(void *ctx, bool settled, const struct err *err)
@@ -98,9 +99,9 @@ static void undone(void *ctx, bool settled, const struct err *err)
 
 	if (err && err->code != ERR_INTERRUPTED && err->code != ERR_UNREACHABLE)
 		log_warn("cleaning up after a load: %s", err->text);
-	end_entry(j, settled);
+	end_entry(j, settled, err);
 	if (!j->silent)
-		engine_side_failed(j->job.host, j->job.number, &j->err);
+		engine_job_failed(&j->job, &j->err);
 	free_job(j);
 }
 
@@ -164,11 +165,12 @@ void load_job_loaded(struct load_job *j)
 {
 	struct port_message m = { .type = PORT_LOADED };
 
-	end_entry(j, true);
+	engine_image_kept(j->job.host, &j->job.image);
+	end_entry(j, true, NULL);
 	m.loaded.job = j->job.number;
 	m.loaded.image = j->job.image;
 	m.loaded.tags = (uint16_t)j->tags.n;
-	engine_side_reply(j->job.host, &m);
+	engine_job_reply(&j->job, &m);
 	free_job(j);
 }
 
@@ -216,6 +218,7 @@ static int begin(struct load_job *j, bool exists, struct err *err)
 	struct load_entry entry;
 
 	j->job.makes_image = !exists || made_by_another(j);
+	j->job.entry = h->next_entry++;
 	entry = load_job_entry(j);
 	if (load_journal_write(h->loads_dir, &entry, err) != 0)
 		return -1;
@@ -242,6 +245,29 @@ static void existence_known(void *ctx, const struct engine_image *image, const s
 static void go(struct engine_job *job)
 {
 	load_job_inspect((struct load_job *)job, existence_known);
+}
+
+/* From here on a failure of the others must leave the image alone: their entries say so before that
+ * of the load which brought it goes. */
+static void keep_from_others(struct engine_host *h, const struct digest *image)
+{
+	struct load_entry entry;
+	struct err err;
+
+	for (struct engine_job *o = h->jobs; o; o = o->next) {
+		if (!o->makes_image || !digest_equal(&o->image, image))
+			continue;
+		o->makes_image = false;
+		entry = load_job_entry((const struct load_job *)o);
+		if (o->journaled && load_journal_write(h->loads_dir, &entry, &err) != 0)
+			log_warn("%s", err.text);
+	}
+}
+
+void engine_image_kept(struct engine_host *h, const struct digest *image)
+{
+	keep_from_others(h, image);
+	engine_replay_forget(h, image);
 }
 
 /* --- messages --- */

@@ -79,7 +79,7 @@ static int end_member(struct load_job *j, struct err *err)
 	buf_append(&j->pending, zeros, docker_archive_padding(j->member.size));
 	buf_done(&j->member.config);
 	j->member.open = false;
-	engine_side_reply(j->job.host, &m);
+	engine_job_reply(&j->job, &m);
 	return 0;
 }
 
@@ -170,7 +170,7 @@ static void give_credit(struct load_job *j)
 	m.credit.job = j->job.number;
 	m.credit.bytes = (uint32_t)(ENGINE_CREDIT_MAX - used);
 	j->credit += m.credit.bytes;
-	engine_side_reply(j->job.host, &m);
+	engine_job_reply(&j->job, &m);
 }
 
 void load_job_pump(struct load_job *j)

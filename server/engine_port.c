@@ -63,3 +63,34 @@ int port_parse(const void *bytes, size_t n, struct port_message *ret, struct err
 			"port message %u of %zu bytes does not fit its fields", type, n);
 	return 0;
 }
+
+/* --- on a stream --- */
+
+void port_put_framed(struct buf *to, const struct port_message *m)
+{
+	size_t at = buf_len(to), n;
+
+	buf_u32(to, 0);
+	port_put(to, m);
+	n = buf_len(to) - at - PORT_LENGTH_BYTES;
+	for (size_t i = 0; i < PORT_LENGTH_BYTES && buf_ok(to); i++)
+		buf_bytes(to)[at + i] = (uint8_t)(n >> (8 * i));
+}
+
+int port_next(
+	const void *bytes, size_t n, struct port_message *ret, size_t *ret_used, struct err *err)
+{
+	struct cursor c = cursor_over(bytes, n);
+	uint32_t len;
+
+	*ret_used = 0;
+	if (n < PORT_LENGTH_BYTES)
+		return 0;
+	len = cursor_u32(&c);
+	if (len == 0 || len > PORT_MESSAGE_MAX)
+		return err_set(err, ERR_PROTOCOL, "port message of %u bytes", (unsigned)len);
+	if (c.left < len)
+		return 0;
+	*ret_used = PORT_LENGTH_BYTES + len;
+	return port_parse(c.at, len, ret, err);
+}

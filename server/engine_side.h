@@ -18,13 +18,15 @@ struct engine_job {
 	struct engine_job *next;
 	struct engine_host *host;
 	const struct engine_job_ops *ops;
-	uint32_t number;
+	uint32_t number; /* the net side's; its next process begins anew */
+	bool orphan;	 /* the net process that asked for it is gone */
 	char *key;
 	struct digest image;
 	void (*go)(struct engine_job *j); /* while it waits: see engine_job_wait */
 	bool wants_image;		  /* will tag it, or clean it up */
 	bool makes_image;		  /* a load of an image that was not there before */
 	bool journaled;
+	uint32_t entry; /* the number of its journal entry */
 };
 
 struct engine_host {
@@ -35,9 +37,15 @@ struct engine_host {
 	engine_may_see_fn *may_see;
 	void *ctx;
 	struct engine_job *jobs;
+	uint32_t next_entry;
 	struct engine_undo *undos; /* under way */
 	struct engine_replay replay;
+	uv_idle_t idle; /* tells on_idle */
+	bool joined;	/* to a net process, at least once */
+	bool stopping;	/* no new jobs */
 	bool closing;
+	void (*on_idle)(void *ctx);
+	void *idle_ctx;
 	void (*on_closed)(void *ctx);
 	void *closed_ctx;
 };
@@ -58,9 +66,18 @@ void engine_job_wait(struct engine_job *j, void (*go)(struct engine_job *j));
 /* A clean-up is over: lets the jobs go that need not wait any longer. */
 void engine_jobs_wake(struct engine_host *h);
 
-/* Says something to the net side; a failure to do so is logged. */
-void engine_side_reply(struct engine_host *h, const struct port_message *m);
+/* Says something to the net process that asked for the job; when that is gone, nothing. */
+void engine_job_reply(struct engine_job *j, const struct port_message *m);
+void engine_job_failed(struct engine_job *j, const struct err *err);
+
+/* For a message that became no job. */
 void engine_side_failed(struct engine_host *h, uint32_t number, const struct err *err);
+
+/* Something ended: tells who waits for the host to be idle, when it is. */
+void engine_host_maybe_idle(struct engine_host *h);
+
+/* The image is in the engine and wanted: whatever else made it, or tried to, may not remove it. */
+void engine_image_kept(struct engine_host *h, const struct digest *image);
 
 /* Whether the key may give all of these tags, each of a sensible form; ERR_REFUSED names the one
  * that it may not. Copies them. */

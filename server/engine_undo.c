@@ -1,6 +1,5 @@
 #include "server/engine_undo.h"
 
-#include "common/base/log.h"
 #include "server/engine_side.h"
 
 #include <string.h>
@@ -78,101 +77,4 @@ bool engine_undo_start(struct engine_undo *u)
 	digest_text(&u->entry.image, text);
 	engine_inspect_image(u->host->engine, text, inspected, u);
 	return true;
-}
-
-/* --- all that an earlier run left --- */
-
-static bool next_entry(struct engine_host *h);
-
-static void end_replay(struct engine_replay *r)
-{
-	load_journal_free(r->entries, r->n);
-	r->entries = NULL;
-	r->n = r->at = 0;
-	r->running = false;
-	r->due = r->kept;
-}
-
-static void end_entry(struct engine_host *h, bool settled)
-{
-	struct engine_replay *r = &h->replay;
-	const struct load_entry *entry = &r->entries[r->at++];
-	struct err err;
-
-	if (settled && load_journal_remove(h->loads_dir, &entry->image, entry->job, &err) != 0) {
-		log_warn("%s", err.text);
-		settled = false;
-	}
-	r->kept = r->kept || !settled;
-}
-
-static void undone(void *ctx, bool settled, const struct err *err)
-{
-	struct engine_host *h = ctx;
-	struct engine_replay *r = &h->replay;
-
-	end_entry(h, settled);
-	if (err && err->code == ERR_UNREACHABLE)
-		log_warn("unfinished loads are cleaned up later: %s", err->text);
-	/* Without an engine there is no use in asking on. */
-	if (err && (err->code == ERR_UNREACHABLE || err->code == ERR_INTERRUPTED)) {
-		r->at = r->n;
-		r->kept = true;
-	}
-	if (!next_entry(h))
-		end_replay(r);
-}
-
-/* Is this the entry of a load that runs now? */
-static bool is_live(const struct engine_host *h, const struct load_entry *entry)
-{
-	for (const struct engine_job *j = h->jobs; j; j = j->next)
-		if (j->journaled && j->number == entry->job &&
-			digest_equal(&j->image, &entry->image))
-			return true;
-	return false;
-}
-
-/* False when there is none left. */
-static bool next_entry(struct engine_host *h)
-{
-	struct engine_replay *r = &h->replay;
-
-	while (r->at < r->n) {
-		const struct load_entry *entry = &r->entries[r->at];
-
-		if (is_live(h, entry)) {
-			r->at++;
-		} else if (entry->existed) {
-			end_entry(h, true);
-		} else {
-			r->undo = (struct engine_undo){
-				.host = h, .entry = *entry, .fn = undone, .ctx = h
-			};
-			if (engine_undo_start(&r->undo))
-				return true;
-			end_entry(h, false);
-		}
-	}
-	return false;
-}
-
-void engine_replay_start(struct engine_host *h)
-{
-	struct engine_replay *r = &h->replay;
-	struct err err;
-	size_t odd = 0;
-
-	if (r->running || !r->due)
-		return;
-	r->kept = false;
-	if (load_journal_list(h->loads_dir, &r->entries, &r->n, &odd, &err) != 0) {
-		log_warn("journal of loads: %s", err.text);
-		return;
-	}
-	if (odd > 0)
-		log_warn("%s holds %zu damaged files", h->loads_dir, odd);
-	r->running = true;
-	if (!next_entry(h))
-		end_replay(r);
 }

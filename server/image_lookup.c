@@ -8,6 +8,7 @@ struct image_lookup {
 	struct depot_call call;
 	image_lookup_fn *fn; /* NULL when nobody wants to know any more */
 	void *ctx;
+	const struct uv_pin *pin;
 	uint32_t n;
 	bool *found;
 	uint64_t *sizes;
@@ -28,7 +29,8 @@ static int run(struct depot_call *c, struct store *store, struct err *err)
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct blob_record record;
 
-		if (store_blob_find(store, &l->names[i], &record, &l->found[i], err) != 0)
+		if (store_blob_find(store, &l->names[i], uv_pin_of(l->pin), &record, &l->found[i],
+			    err) != 0)
 			return -1;
 		if (!l->found[i])
 			continue;
@@ -47,8 +49,9 @@ static void done(struct depot_call *c)
 	lookup_free(l);
 }
 
-int image_lookup_start(struct depot_domain *domain, const struct digest *names, uint32_t n,
-	image_lookup_fn *fn, void *ctx, struct image_lookup **ret, struct err *err)
+int image_lookup_start(struct depot_domain *domain, const struct uv_pin *pin,
+	const struct digest *names, uint32_t n, image_lookup_fn *fn, void *ctx,
+	struct image_lookup **ret, struct err *err)
 {
 	struct image_lookup *l = calloc(1, sizeof(*l) + n * sizeof(struct digest));
 
@@ -62,6 +65,7 @@ int image_lookup_start(struct depot_domain *domain, const struct digest *names, 
 	}
 	memcpy(l->names, names, n * sizeof(*names));
 	l->n = n;
+	l->pin = pin;
 	l->fn = fn;
 	l->ctx = ctx;
 	l->call = (struct depot_call){ .run = run, .done = done };

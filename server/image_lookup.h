@@ -1,7 +1,7 @@
 /* Which of an image's blobs a domain's store has, complete and verified. Loop's thread. */
 #pragma once
 
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct image_lookup;
 
@@ -10,9 +10,10 @@ struct image_lookup;
 typedef void image_lookup_fn(
 	void *ctx, const bool *found, const uint64_t *sizes, const struct err *err);
 
-/* `names` are copied. */
-int image_lookup_start(struct depot_domain *domain, const struct digest *names, uint32_t n,
-	image_lookup_fn *fn, void *ctx, struct image_lookup **ret, struct err *err) MUST_CHECK;
+/* `names` are copied. What is found is kept for `pin`. */
+int image_lookup_start(struct depot_domain *domain, const struct uv_pin *pin,
+	const struct digest *names, uint32_t n, image_lookup_fn *fn, void *ctx,
+	struct image_lookup **ret, struct err *err) MUST_CHECK;
 
 /* `fn` does not fire any more. NULL is fine. */
 void image_lookup_forget(struct image_lookup *l);

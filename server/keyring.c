@@ -74,6 +74,23 @@ int keyring_open(const char *state_dir, struct keyring **ret, struct err *err)
 	return 0;
 }
 
+int keyring_view(const char *state_dir, struct keyring **ret, struct err *err)
+{
+	struct keyring *k = calloc(1, sizeof(*k));
+
+	if (!k)
+		return err_nomem(err);
+	k->keys = file_join(state_dir, "keys");
+	if (!k->keys)
+		err_nomem(err);
+	if (!k->keys || keyring_reload(k, err) != 0) {
+		keyring_close(k);
+		return -1;
+	}
+	*ret = k;
+	return 0;
+}
+
 bool keyring_exists(const char *state_dir)
 {
 	char *key = file_join(state_dir, "key");

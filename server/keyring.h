@@ -21,6 +21,10 @@ struct keyring;
 
 /* Opens the state directory; makes it and the key when they are not there. */
 int keyring_open(const char *state_dir, struct keyring **ret, struct err *err) MUST_CHECK;
+
+/* Only to look keys up: makes nothing, and never has the secret key. The directory may still be
+ * empty. */
+int keyring_view(const char *state_dir, struct keyring **ret, struct err *err) MUST_CHECK;
 void keyring_close(struct keyring *k); /* NULL is fine */
 
 /* True when the directory has a key: keyring_open would make nothing. */

@@ -27,6 +27,7 @@ struct keyring {
 	struct keyring_node *live, *revoked;
 	struct file_state read; /* what `live` was read from */
 	bool ever_read;
+	unsigned uncounted; /* looks at invitations that a full disk kept from being counted */
 };
 
 #define KEYS_FILE_MAX (1u << 20)

@@ -134,8 +134,6 @@ static int add_locked(struct keyring *k, const uint8_t token_id[TOKEN_ID_LEN],
 	if (each(k, drop_one, &expired, err) != 0 ||
 		keyring_drop_invites(k, invite->entry.name, &replaced, err) != 0)
 		return -1;
-	if (replaced > 0)
-		log_info("the earlier invitation for %s is no longer valid", invite->entry.name);
 	return write_invite(path, invite, err);
 }
 
@@ -190,6 +188,22 @@ static int check_usable(const struct keyring_invite *i, const uint8_t public_key
 	return 0;
 }
 
+/* On a full disk the memory counts, for all invitations together: who pairs then gets as far as
+ * keyring_pair_begin, whose error can be told. */
+static int count_look(
+	struct keyring *k, const char *path, struct keyring_invite *invite, struct err *err)
+{
+	invite->failures++;
+	if (write_invite(path, invite, err) == 0) {
+		k->uncounted = 0;
+		return 0;
+	}
+	if (err->code != ERR_FULL || k->uncounted >= KEYRING_FAILURES_MAX)
+		return -1;
+	k->uncounted++;
+	return 0;
+}
+
 /* Under the lock: reads the invitation and counts this look at it. */
 static int try_invite(struct keyring *k, const uint8_t public_key[KEY_LEN],
 	const uint8_t token_id[TOKEN_ID_LEN], uint64_t now, struct keyring_invite *ret,
@@ -204,8 +218,7 @@ static int try_invite(struct keyring *k, const uint8_t public_key[KEY_LEN],
 	if (ret->failures >= KEYRING_FAILURES_MAX)
 		return err_set(err, ERR_REFUSED,
 			"the invitation for %s is burnt: too many tries failed", ret->entry.name);
-	ret->failures++;
-	if (write_invite(path, ret, err) != 0)
+	if (count_look(k, path, ret, err) != 0)
 		return -1;
 	return check_usable(ret, public_key, now, err);
 }

@@ -18,6 +18,11 @@ int main(int argc, char **argv)
 		{ "invite", "print a one-time token that lets a client pair", cmd_invite },
 		{ "keys", "list who may do what", cmd_keys },
 		{ "revoke", "take a key back", cmd_revoke },
+		{ "check", "look for damage in what is stored", cmd_check },
+		{ "prune", "give up what is stored and not needed", cmd_prune },
+		{ "stats", "say what is stored, and who is served", cmd_stats },
+		{ "net-process", NULL, cmd_net_process },
+		{ "engine-process", NULL, cmd_engine_process },
 		{ 0 },
 	};
 	static const struct program drayd = { .name = "drayd",

@@ -1,7 +1,6 @@
 #include "server/own_address.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -40,23 +39,18 @@ static bool take(const struct ifaddrs *i, int family, char ret[ADDRESS_HOST_MAX 
 	return inet_ntop(family, &in6.sin6_addr, ret, ADDRESS_HOST_MAX + 1) != NULL;
 }
 
-int own_address_find(struct address *ret, struct err *err)
+bool own_address_find(int family, char ret[ADDRESS_HOST_MAX + 1])
 {
-	static const int families[] = { AF_INET, AF_INET6 };
-	struct address found = { .port = ADDRESS_PORT_DEFAULT };
+	char found[ADDRESS_HOST_MAX + 1];
 	struct ifaddrs *all;
 	bool some = false;
 
 	if (getifaddrs(&all) != 0)
-		return err_errno(err, errno, "cannot list this host's addresses");
-	for (size_t f = 0; f < ARRAY_LEN(families) && !some; f++) {
-		for (const struct ifaddrs *i = all; i && !some; i = i->ifa_next)
-			some = take(i, families[f], found.host);
-	}
+		return false;
+	for (const struct ifaddrs *i = all; i && !some; i = i->ifa_next)
+		some = take(i, family, found);
 	freeifaddrs(all);
-	if (!some)
-		return err_set(err, ERR_NOT_FOUND,
-			"this host has no address that others can reach; give --address HOST:PORT");
-	*ret = found;
-	return 0;
+	if (some)
+		memcpy(ret, found, sizeof(found));
+	return some;
 }

@@ -3,6 +3,6 @@
 
 #include "common/base/address.h"
 
-/* The first address of an interface that is up, and neither loopback, link-local nor a container
- * bridge, IPv4 before IPv6; with the default port. ERR_NOT_FOUND: there is none. */
-int own_address_find(struct address *ret, struct err *err) MUST_CHECK;
+/* The first address of the family (AF_INET, AF_INET6) of an interface that is up, and neither
+ * loopback, link-local nor a container bridge. False: there is none. */
+bool own_address_find(int family, char ret[ADDRESS_HOST_MAX + 1]);

@@ -3,7 +3,7 @@
  * recipe chunk find where its chunks are, give their bytes out, compare the hash. Failure modes: a
  * chunk that is missing although every segment of the blob is stored (BLOB_AGAIN), bytes that hash
  * to something else (BLOB_DAMAGED), a store that cannot be read (REBUILD_ERROR, the end of the
- * job).
+ * job), and damage: the blob ends with BLOB_AGAIN once all that the job needs was looked through.
  */
 #include "server/rebuild.h"
 
@@ -19,6 +19,7 @@
 
 struct rebuild {
 	struct depot_domain *domain;
+	const struct uv_pin *pin;
 	struct queue *items;
 	pthread_t thread;
 	pthread_mutex_t lock;
@@ -133,8 +134,9 @@ static uint64_t on_seen(void *ctx)
 	return stored;
 }
 
-static bool is_stopping(struct rebuild *r)
+static bool is_stopping(void *ctx)
 {
+	struct rebuild *r = ctx;
 	bool stopping;
 
 	pthread_mutex_lock(&r->lock);
@@ -144,8 +146,8 @@ static bool is_stopping(struct rebuild *r)
 }
 
 /* The digest and the names are whole once the streams were walked to their ends. */
-static int give_end(
-	struct rebuild *r, struct rebuild_blob *b, enum blob_outcome outcome, struct err *err)
+static int give_end(struct rebuild *r, struct rebuild_blob *b, enum blob_outcome outcome,
+	bool damaged, struct err *err)
 {
 	struct rebuild_item *i = item_new(b, REBUILD_END, 0);
 
@@ -154,6 +156,7 @@ static int give_end(
 		i->digest = b->digest;
 		i->digest_known = true;
 		i->outcome = outcome;
+		i->damaged = damaged;
 		for (int s = 0; s < 2; s++) {
 			i->names[s] = b->names[s];
 			i->n_names[s] = b->n_names[s];
@@ -170,16 +173,17 @@ static int rebuild_one(
 {
 	struct rebuild_item *begin = item_new(b, REBUILD_BEGIN, 0);
 	enum blob_outcome outcome;
+	bool damaged;
 
 	if (begin) {
 		begin->digest = b->digest;
 		begin->digest_known = b->digest_known;
 	}
-	if (give(r, begin, err) != 0 || rebuild_stream_run(stream, b, &outcome, err) != 0)
+	if (give(r, begin, err) != 0 || rebuild_stream_run(stream, b, &outcome, &damaged, err) != 0)
 		return -1;
 	if (is_stopping(r))
 		return err_set(err, ERR_INTERRUPTED, "stopped");
-	return give_end(r, b, outcome, err);
+	return give_end(r, b, outcome, damaged, err);
 }
 
 /* The first blob, once there is one; NULL when stopping. It stays in the list until it is done. */
@@ -225,9 +229,13 @@ static void *work(void *arg)
 	struct rebuild *r = arg;
 	struct err err = { 0 };
 	struct rebuild_stream_ops ops = {
-		.bytes = on_bytes, .name = on_name, .missing = on_missing, .seen = on_seen
+		.bytes = on_bytes,
+		.name = on_name,
+		.stopping = is_stopping,
+		.missing = on_missing,
+		.seen = on_seen,
 	};
-	struct rebuild_stream *stream = rebuild_stream_new(r->domain, &ops, r, &err);
+	struct rebuild_stream *stream = rebuild_stream_new(r->domain, r->pin, &ops, r, &err);
 	struct rebuild_blob *b;
 
 	while (stream && (b = next_blob(r))) {
@@ -243,14 +251,15 @@ static void *work(void *arg)
 
 /* --- the loop's side --- */
 
-int rebuild_start(struct depot_domain *domain, void (*wake)(void *ctx), void *ctx,
-	struct rebuild **ret, struct err *err)
+int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
+	void *ctx, struct rebuild **ret, struct err *err)
 {
 	struct rebuild *r = calloc(1, sizeof(*r));
 
 	if (!r)
 		return err_nomem(err);
 	r->domain = domain;
+	r->pin = pin;
 	r->last = &r->first;
 	r->items = queue_new(ITEMS_WEIGHT_MAX);
 	if (!r->items) {

@@ -8,7 +8,7 @@
 
 #include "common/chunk/recipe.h"
 #include "protocol/sender.h" /* enum blob_outcome */
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct rebuild;
 
@@ -27,6 +27,7 @@ struct rebuild_item {
 	bool digest_known;
 	uint64_t size;
 	enum blob_outcome outcome;
+	bool damaged; /* with BLOB_AGAIN: what the store had of it; it was taken out of there */
 	/* END of a blob that arrived: its recipe chunks, for the blob record; owned by the item */
 	struct digest *names[2];
 	size_t n_names[2];
@@ -37,9 +38,10 @@ struct rebuild_item {
 
 void rebuild_item_free(struct rebuild_item *i);
 
-/* `wake` fires on any thread when an item is there after there was none. */
-int rebuild_start(struct depot_domain *domain, void (*wake)(void *ctx), void *ctx,
-	struct rebuild **ret, struct err *err) MUST_CHECK;
+/* `pin` (NULL: none) is the job's and stays until rebuild_stop. `wake` fires on any thread when an
+ * item is there after there was none. */
+int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
+	void *ctx, struct rebuild **ret, struct err *err) MUST_CHECK;
 
 /* Stops the thread wherever it is, joins it, frees what it made. NULL is fine. */
 void rebuild_stop(struct rebuild *r);

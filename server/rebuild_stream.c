@@ -1,9 +1,13 @@
 /*
- * Owns a store reader, a hasher and one position in each of the blob's two streams. Happy path:
+ * Owns a chunk source, a hasher and one position in each of the blob's two streams. Happy path:
  * next main recipe chunk -> operations -> for each, bytes of a chunk or of the skeleton stream,
- * which is walked the same way. A whole recipe chunk's places are asked for at once.
+ * which is walked the same way. A whole recipe chunk's places are asked for at once. Failure modes:
+ * a chunk that is missing, bytes that hash to something else, damage: the walk ends, and what is
+ * left of the blob is looked at for more of it.
  */
 #include "server/rebuild_stream.h"
+
+#include "server/chunk_source.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +25,9 @@ struct walk {
 };
 
 struct rebuild_stream {
-	struct depot_domain *domain;
 	struct rebuild_stream_ops ops;
 	void *ctx;
-	struct store_reader *reader;
+	struct chunk_source *source;
 	struct hasher *hasher;
 	struct walk walks[2];
 	struct rebuild_blob *blob;
@@ -32,13 +35,14 @@ struct rebuild_stream {
 	uint8_t *out; /* GIVE_MAX bytes, out_len of them waiting */
 	size_t out_len;
 	enum blob_outcome outcome;
+	bool damaged;
 };
 
 /* Results of steps: go on, the stream is at its end, the blob cannot be rebuilt (`outcome` says
  * why). Errors are -1. */
 enum step { STEP_OK, STEP_END, STEP_LOST };
 
-struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain,
+struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain, const struct uv_pin *pin,
 	const struct rebuild_stream_ops *ops, void *ctx, struct err *err)
 {
 	struct rebuild_stream *s = calloc(1, sizeof(*s));
@@ -48,9 +52,9 @@ struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain,
 		err_nomem(err);
 		return NULL;
 	}
-	s->domain = domain;
 	s->ops = *ops;
 	s->ctx = ctx;
+	s->source = chunk_source_new(domain, pin, err);
 	s->hasher = hasher_new();
 	s->out = malloc(GIVE_MAX);
 	for (int i = 0; i < 2; i++) {
@@ -58,7 +62,7 @@ struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain,
 		s->walks[i].places = calloc(RECIPE_OPS_MAX, sizeof(struct store_place));
 		ok = ok && s->walks[i].ops && s->walks[i].places;
 	}
-	if (!ok || !s->hasher || !s->out) {
+	if (!ok || !s->source || !s->hasher || !s->out) {
 		err_nomem(err);
 		rebuild_stream_free(s);
 		return NULL;
@@ -74,7 +78,7 @@ void rebuild_stream_free(struct rebuild_stream *s)
 		free(s->walks[i].ops);
 		free(s->walks[i].places);
 	}
-	store_reader_free(s->reader);
+	chunk_source_free(s->source);
 	hasher_free(s->hasher);
 	free(s->out);
 	free(s);
@@ -82,49 +86,17 @@ void rebuild_stream_free(struct rebuild_stream *s)
 
 /* --- finding chunks --- */
 
-struct locate {
-	struct depot_call call;
-	const struct recipe_op *ops;
-	struct store_place *places;
-	size_t from, n;
-};
-
-/* Places of the operations from `from` on, up to the first that is missing. */
-static int run_locate(struct depot_call *c, struct store *store, struct err *err)
-{
-	struct locate *l = (struct locate *)c;
-
-	for (; l->from < l->n; l->from++) {
-		const struct recipe_op *op = &l->ops[l->from];
-		bool found;
-
-		if (op->kind == OP_SKELETON)
-			continue;
-		if (store_find(store, &op->name, &l->places[l->from], &found, err) != 0)
-			return -1;
-		if (!found)
-			break;
-	}
-	return 0;
-}
-
 /* Finds places for operations [from, n), waiting for what arrives; at least the one at `from`. */
 static int locate(struct rebuild_stream *s, const struct recipe_op *ops, struct store_place *places,
 	size_t from, size_t n, size_t *ret_located, struct err *err)
 {
-	struct locate l = { .ops = ops, .places = places, .n = n };
-
 	for (;;) {
 		uint64_t seen = s->ops.seen(s->ctx);
 
-		l.call = (struct depot_call){ .run = run_locate };
-		l.from = from;
-		if (depot_call_wait(s->domain, &l.call, err) != 0)
+		if (chunk_source_locate(s->source, ops, places, from, n, ret_located, err) != 0)
 			return -1;
-		if (l.from > from) {
-			*ret_located = l.from;
+		if (*ret_located > from)
 			return STEP_OK;
-		}
 		if (!s->ops.missing(s->ctx, s->blob, seen)) {
 			s->outcome = BLOB_AGAIN;
 			return STEP_LOST;
@@ -132,15 +104,18 @@ static int locate(struct rebuild_stream *s, const struct recipe_op *ops, struct 
 	}
 }
 
-/* A chunk that the store has but cannot give back whole is damage, told like a store that fails. */
+/* What cannot be read whole is not waited for: it has to be sent again, and that has to be asked.
+ */
 static int read_chunk(struct rebuild_stream *s, const struct digest *name,
-	const struct store_place *place, const uint8_t **ret, struct err *err)
+	struct store_place *place, const uint8_t **ret, struct err *err)
 {
-	if (!s->reader)
-		s->reader = store_reader_new(depot_domain_dir(s->domain), err);
-	if (!s->reader)
+	if (chunk_source_read(s->source, name, place, ret, err) != 0)
 		return -1;
-	return store_reader_chunk(s->reader, name, place, ret, err);
+	if (*ret)
+		return STEP_OK;
+	s->outcome = BLOB_AGAIN;
+	s->damaged = true;
+	return STEP_LOST;
 }
 
 /* --- walking --- */
@@ -162,8 +137,9 @@ static int next_recipe(struct rebuild_stream *s, enum recipe_stream stream, stru
 	r = locate(s, &recipe, &place, 0, 1, &located, err);
 	if (r != STEP_OK)
 		return r;
-	if (read_chunk(s, &recipe.name, &place, &bytes, err) != 0)
-		return -1;
+	r = read_chunk(s, &recipe.name, &place, &bytes, err);
+	if (r != STEP_OK)
+		return r;
 	if (recipe_decode(stream, bytes, place.len, w->ops, &n, err) != 0) {
 		s->outcome = BLOB_DAMAGED;
 		return STEP_LOST;
@@ -230,17 +206,19 @@ static int give(struct rebuild_stream *s, const uint8_t *bytes, size_t n, struct
 static int give_chunk(struct rebuild_stream *s, struct walk *w, uint64_t max, struct err *err)
 {
 	const struct recipe_op *op = &w->ops[w->op];
-	const struct store_place *place = &w->places[w->op];
+	struct store_place *place = &w->places[w->op];
 	uint64_t from = (op->kind == OP_RANGE ? op->offset : 0),
 		 n = min_u64(op->len - w->done, max);
 	const uint8_t *bytes;
+	int r;
 
 	if (from + op->len > place->len || (op->kind == OP_CHUNK && op->len != place->len)) {
 		s->outcome = BLOB_DAMAGED;
 		return STEP_LOST;
 	}
-	if (read_chunk(s, &op->name, place, &bytes, err) != 0)
-		return -1;
+	r = read_chunk(s, &op->name, place, &bytes, err);
+	if (r != STEP_OK)
+		return r;
 	n = min_u64(n, GIVE_MAX);
 	bytes += from + w->done;
 	w->done += n;
@@ -289,20 +267,6 @@ static int give_main(struct rebuild_stream *s, struct err *err)
 
 /* --- blobs --- */
 
-struct fetch {
-	struct depot_call call;
-	const struct digest *digest;
-	struct blob_record record;
-	bool found;
-};
-
-static int run_fetch(struct depot_call *c, struct store *store, struct err *err)
-{
-	struct fetch *f = (struct fetch *)c;
-
-	return store_blob_find(store, f->digest, &f->record, &f->found, err);
-}
-
 /* Reads the lists of a stored blob into its names. */
 static int read_lists(struct rebuild_stream *s, const struct blob_record *record,
 	enum recipe_stream stream, struct err *err)
@@ -314,20 +278,16 @@ static int read_lists(struct rebuild_stream *s, const struct blob_record *record
 	if (!b->names[stream])
 		return err_nomem(err);
 	for (uint32_t i = 0; i < n_lists; i++) {
-		struct recipe_op list = { .kind = OP_CHUNK, .name = record->lists[stream][i] };
-		struct store_place place;
-		const uint8_t *bytes;
-		size_t located;
-		int r = locate(s, &list, &place, 0, 1, &located, err);
+		size_t n;
 
-		if (r != STEP_OK)
-			return r;
-		if (read_chunk(s, &list.name, &place, &bytes, err) != 0)
+		if (chunk_source_list(s->source, &record->lists[stream][i],
+			    b->names[stream] + b->n_names[stream], &n, err) != 0)
 			return -1;
-		if (place.len % DIGEST_LEN || place.len > LIST_NAMES_MAX * DIGEST_LEN)
-			return err_set(err, ERR_CORRUPT, "a list chunk has a wrong length");
-		memcpy(b->names[stream] + b->n_names[stream], bytes, place.len);
-		b->n_names[stream] += place.len / DIGEST_LEN;
+		b->n_names[stream] += n;
+		if (n == 0) {
+			s->outcome = BLOB_AGAIN;
+			s->damaged = true;
+		}
 	}
 	return STEP_OK;
 }
@@ -335,31 +295,43 @@ static int read_lists(struct rebuild_stream *s, const struct blob_record *record
 /* Loads the names of a blob that is complete in the store. */
 static int fetch_names(struct rebuild_stream *s, struct err *err)
 {
-	struct fetch f = { .call = { .run = run_fetch }, .digest = &s->blob->digest };
+	struct blob_record record;
+	bool found;
 	int r = STEP_OK;
 
-	if (depot_call_wait(s->domain, &f.call, err) != 0)
+	if (chunk_source_blob(s->source, &s->blob->digest, &record, &found, err) != 0)
 		return -1;
 	s->blob->ended = true;
-	if (!f.found) {
+	if (!found) {
 		s->outcome = BLOB_AGAIN;
 		return STEP_LOST;
 	}
-	s->blob->size = f.record.size;
+	s->blob->size = record.size;
 	for (int i = 0; i < 2 && r == STEP_OK; i++)
-		r = read_lists(s, &f.record, (enum recipe_stream)i, err);
-	blob_record_done(&f.record);
-	return r;
+		r = read_lists(s, &record, (enum recipe_stream)i, err);
+	blob_record_done(&record);
+	return r == STEP_OK && s->damaged ? STEP_LOST : r;
+}
+
+/* The hash of all that was given out decides. */
+static void settle(struct rebuild_stream *s)
+{
+	struct digest digest = hasher_end(s->hasher);
+
+	if (s->given == s->blob->size && digest_equal(&digest, &s->blob->digest))
+		s->outcome = BLOB_STORED;
+	else
+		s->outcome = BLOB_DAMAGED;
 }
 
 int rebuild_stream_run(struct rebuild_stream *s, struct rebuild_blob *b,
-	enum blob_outcome *ret_outcome, struct err *err)
+	enum blob_outcome *ret_outcome, bool *ret_damaged, struct err *err)
 {
-	struct digest digest;
 	int r = STEP_OK;
 
 	s->blob = b;
 	s->given = s->out_len = 0;
+	s->damaged = false;
 	for (int i = 0; i < 2; i++)
 		s->walks[i].at = s->walks[i].op = s->walks[i].n = 0;
 	(void)hasher_end(s->hasher); /* of a blob that was given up */
@@ -369,12 +341,14 @@ int rebuild_stream_run(struct rebuild_stream *s, struct rebuild_blob *b,
 		r = give_main(s, err);
 	if (r < 0 || flush(s, err) != 0)
 		return -1;
-	if (r == STEP_END) {
-		digest = hasher_end(s->hasher);
-		s->outcome = s->given == b->size && digest_equal(&digest, &b->digest)
-				     ? BLOB_STORED
-				     : BLOB_DAMAGED;
-	}
+	if (r == STEP_END)
+		settle(s);
+	if (s->damaged && chunk_source_sweep(s->source, s->ops.stopping, s->ctx, err) != 0)
+		return -1;
+	if (b->from_store && s->outcome == BLOB_DAMAGED &&
+		chunk_source_disown(s->source, &b->digest, err) != 0)
+		return -1;
 	*ret_outcome = s->outcome;
+	*ret_damaged = s->damaged;
 	return 0;
 }

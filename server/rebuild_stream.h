@@ -6,7 +6,7 @@
 #pragma once
 
 #include "protocol/sender.h"
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 /* A blob on its way; the fields are under the rebuild's lock. */
 struct rebuild_blob {
@@ -28,6 +28,7 @@ struct rebuild_stream_ops {
 	 */
 	int (*name)(void *ctx, struct rebuild_blob *b, enum recipe_stream stream, size_t at,
 		struct digest *ret);
+	bool (*stopping)(void *ctx);
 	/* A chunk was not found when `seen` segments were stored. True when it is worth looking
 	 * again. */
 	bool (*missing)(void *ctx, const struct rebuild_blob *b, uint64_t seen);
@@ -37,11 +38,13 @@ struct rebuild_stream_ops {
 
 struct rebuild_stream;
 
-/* NULL with `err` on failure. */
-struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain,
+/* `pin` is the job's (NULL: none). NULL with `err` on failure. */
+struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain, const struct uv_pin *pin,
 	const struct rebuild_stream_ops *ops, void *ctx, struct err *err);
 void rebuild_stream_free(struct rebuild_stream *s);
 
-/* One whole blob. -1 only for a store that fails or an operation that said stop. */
+/* One whole blob. -1 only for a store that fails or an operation that said stop. *ret_damaged: it
+ * ends early because something that the store had was damaged; all that is damaged of what the job
+ * was told of was taken out of the store. */
 int rebuild_stream_run(struct rebuild_stream *s, struct rebuild_blob *b,
-	enum blob_outcome *ret_outcome, struct err *err) MUST_CHECK;
+	enum blob_outcome *ret_outcome, bool *ret_damaged, struct err *err) MUST_CHECK;

@@ -17,4 +17,5 @@ struct server {
 	struct uv_worker *verifier;
 	struct uv_peer *peers; /* every connection, in a list */
 	uint32_t next_port_job;
+	bool stopping; /* no new jobs */
 };

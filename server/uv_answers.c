@@ -19,6 +19,7 @@ struct answers {
 struct question {
 	struct depot_call call;
 	struct answers *answers;
+	const struct uv_pin *pin;
 	enum message_type type;
 	uint32_t blob;
 	uint8_t stream;
@@ -54,18 +55,19 @@ static int has_name(
 	const struct question *q, struct store *store, uint32_t i, bool *ret, struct err *err)
 {
 	const uint8_t *raw = q->names + i * q->name_len;
+	struct store_pin *pin = uv_pin_of(q->pin);
 	struct store_place place;
 	struct digest name;
 
 	if (q->type == MSG_ASK_CHUNKS) {
 		wire_shorts one = { .raw = raw, .n = 1 };
 
-		return store_has_short(store, wire_short(&one, 0), ret, err);
+		return store_has_short(store, wire_short(&one, 0), pin, ret, err);
 	}
 	memcpy(name.bytes, raw, DIGEST_LEN);
 	if (q->type == MSG_ASK_RECIPES)
-		return store_has_tree(store, (enum recipe_stream)q->stream, &name, ret, err);
-	return store_find(store, &name, &place, ret, err);
+		return store_has_tree(store, (enum recipe_stream)q->stream, &name, pin, ret, err);
+	return store_find(store, &name, pin, &place, ret, err);
 }
 
 static int run(struct depot_call *c, struct store *store, struct err *err)
@@ -122,8 +124,8 @@ static void done(struct depot_call *c)
 		free(a);
 }
 
-static int post(struct answers *a, const struct message *m, uint32_t blob, uint8_t stream,
-	const void *names, size_t name_len, uint32_t n, struct err *err)
+static int post(struct answers *a, const struct message *m, const struct uv_pin *pin, uint32_t blob,
+	uint8_t stream, const void *names, size_t name_len, uint32_t n, struct err *err)
 {
 	struct question *q = calloc(1, sizeof(*q) + n * name_len);
 	uint8_t *have = calloc((n + 7) / 8 + 1, 1);
@@ -134,6 +136,7 @@ static int post(struct answers *a, const struct message *m, uint32_t blob, uint8
 		return err_nomem(err);
 	}
 	q->answers = a;
+	q->pin = pin;
 	q->type = m->type;
 	q->blob = blob;
 	q->stream = stream;
@@ -147,16 +150,18 @@ static int post(struct answers *a, const struct message *m, uint32_t blob, uint8
 	return 0;
 }
 
-int answers_ask(struct answers *a, const struct message *m, struct err *err)
+int answers_ask(
+	struct answers *a, const struct message *m, const struct uv_pin *pin, struct err *err)
 {
 	const struct msg_ask_recipes *r = &m->ask_recipes;
 
 	if (m->type == MSG_ASK_RECIPES)
-		return post(a, m, r->blob, r->stream, r->names.at, DIGEST_LEN, r->names.n, err);
+		return post(
+			a, m, pin, r->blob, r->stream, r->names.at, DIGEST_LEN, r->names.n, err);
 	if (m->type == MSG_ASK_CHUNKS)
-		return post(a, m, m->ask_chunks.blob, 0, m->ask_chunks.names.raw, 8,
+		return post(a, m, pin, m->ask_chunks.blob, 0, m->ask_chunks.names.raw, 8,
 			m->ask_chunks.names.n, err);
 	assert(m->type == MSG_ASK_CHUNKS_FULL);
-	return post(a, m, m->ask_chunks_full.blob, 0, m->ask_chunks_full.names.at, DIGEST_LEN,
+	return post(a, m, pin, m->ask_chunks_full.blob, 0, m->ask_chunks_full.names.at, DIGEST_LEN,
 		m->ask_chunks_full.names.n, err);
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "protocol/message.h"
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct answers;
 
@@ -23,5 +23,6 @@ struct answers *answers_new(struct depot_domain *domain, const struct answers_op
 void answers_close(struct answers *a);
 
 /* Takes ASK_RECIPES, ASK_CHUNKS or ASK_CHUNKS_FULL, checked by the receiver; copies what it needs.
- */
-int answers_ask(struct answers *a, const struct message *m, struct err *err) MUST_CHECK;
+ * What is answered with yes is kept for `pin` (NULL: it is not). */
+int answers_ask(struct answers *a, const struct message *m, const struct uv_pin *pin,
+	struct err *err) MUST_CHECK;

@@ -1,26 +1,10 @@
-#include "server/uv_depot.h"
+#include "server/depot_impl.h"
 
 #include "common/base/file.h"
 
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-
-struct depot_domain {
-	struct depot_domain *next;
-	struct depot *depot;
-	char *dir;
-	struct store *store; /* the store's thread only; NULL until first used */
-	char name[];
-};
-
-struct depot {
-	struct uv_worker *worker;
-	char *dir; /* <state>/domains */
-	struct depot_domain *domains;
-	void (*closed)(void *ctx);
-	void *closed_ctx;
-};
 
 /* One thread waiting for one call. */
 struct waiter {
@@ -29,7 +13,22 @@ struct waiter {
 	bool finished;
 };
 
-int depot_start(uv_loop_t *loop, const char *state_dir, struct depot **ret, struct err *err)
+static void depot_free(struct depot *d)
+{
+	struct depot_domain *domain, *next;
+
+	for (domain = d->domains; domain; domain = next) {
+		next = domain->next;
+		store_close(domain->store);
+		free(domain->dir);
+		free(domain);
+	}
+	free(d->dir);
+	free(d);
+}
+
+int depot_start(
+	uv_loop_t *loop, const char *state_dir, uint64_t cache, struct depot **ret, struct err *err)
 {
 	struct depot *d = calloc(1, sizeof(*d));
 
@@ -39,30 +38,27 @@ int depot_start(uv_loop_t *loop, const char *state_dir, struct depot **ret, stru
 	if (!d->dir)
 		err_nomem(err);
 	if (!d->dir || file_make_dir(d->dir, 0700, err) != 0 ||
+		depot_cache_start(d, cache, err) != 0 ||
 		uv_worker_start(loop, "dray-store", &d->worker, err) != 0) {
-		free(d->dir);
-		free(d);
+		depot_free(d);
 		return -1;
 	}
 	*ret = d;
 	return 0;
 }
 
+const struct store_limits *depot_limits(const struct depot *d)
+{
+	return &d->limits;
+}
+
 static void on_stopped(void *ctx)
 {
 	struct depot *d = ctx;
-	struct depot_domain *domain, *next;
 
-	for (domain = d->domains; domain; domain = next) {
-		next = domain->next;
-		store_close(domain->store);
-		free(domain->dir);
-		free(domain);
-	}
 	if (d->closed)
 		d->closed(d->closed_ctx);
-	free(d->dir);
-	free(d);
+	depot_free(d);
 }
 
 void depot_stop(struct depot *d, void (*closed)(void *ctx), void *ctx)
@@ -112,9 +108,11 @@ static void run_call(struct uv_task *t)
 	struct depot_domain *domain = c->domain;
 	struct waiter *w = c->waiter;
 
-	c->result = domain->store ? 0 : store_open(domain->dir, &domain->store, &c->err);
-	if (c->result == 0)
+	c->result = depot_cache_open(domain, &c->err);
+	if (c->result == 0) {
 		c->result = c->run(c, domain->store, &c->err);
+		depot_cache_fit(domain);
+	}
 	if (!w)
 		return;
 	pthread_mutex_lock(&w->lock);

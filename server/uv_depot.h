@@ -1,7 +1,8 @@
 /*
  * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened at
  * its first use and stays open. Work is posted as calls, which run one after the other in the order
- * of posting, whatever their domain.
+ * of posting, whatever their domain. All domains together keep within one size and leave a part of
+ * their file system free: the pack that was unused for longest goes first, whoever's it is.
  */
 #pragma once
 
@@ -25,9 +26,13 @@ struct depot_call {
 	void *waiter;
 };
 
-/* `state_dir`/domains holds the domains. */
-int depot_start(
-	uv_loop_t *loop, const char *state_dir, struct depot **ret, struct err *err) MUST_CHECK;
+/* `state_dir`/domains holds the domains. `cache`: bytes of all packs; 0: 10 GB or 10 % of the file
+ * system, whichever is smaller. 5 % of the file system are left free. */
+int depot_start(uv_loop_t *loop, const char *state_dir, uint64_t cache, struct depot **ret,
+	struct err *err) MUST_CHECK;
+
+/* What `cache` came to. */
+const struct store_limits *depot_limits(const struct depot *d);
 
 /* Runs what is queued, closes the stores, then calls `closed` from the loop. */
 void depot_stop(struct depot *d, void (*closed)(void *ctx), void *ctx);

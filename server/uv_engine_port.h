@@ -1,6 +1,9 @@
 /*
- * The engine port with both ends in one process and on one loop: messages are encoded, queued and
- * delivered from the loop. Nothing but bytes passes.
+ * The engine port between two processes. Small messages of both directions go through a stream
+ * socket; what bodies are made of (MEMBER, DATA, COMMIT: whose order among themselves matters) goes
+ * through a pipe from the network process to the engine process, so that an ABORT never waits
+ * behind bodies. On both, a message is a u32 length and the bytes of engine_port.h. A port is
+ * detached until it gets its ends, and again when they break. Loop's thread.
  */
 #pragma once
 
@@ -10,15 +13,22 @@
 
 #define PORT_QUEUE_MAX (96u << 20) /* bytes queued; credit keeps far below */
 
-int engine_port_open(uv_loop_t *loop, engine_port_fn *net, void *net_ctx, engine_port_fn *engine,
-	void *engine_ctx, struct engine_port **ret, struct err *err) MUST_CHECK;
+enum engine_port_end { PORT_END_NET, PORT_END_ENGINE };
 
-/* As engine_port_send, from the engine side to the net side. */
-int engine_port_reply(
-	struct engine_port *p, const struct port_message *m, struct err *err) MUST_CHECK;
+struct engine_port_ops {
+	/* What the other end sent; valid during the call. Never from inside engine_port_send. */
+	engine_port_fn *message;
+	/* The other end is gone (it died, or broke the port's rules; `why` says it for the log):
+	 * nothing that it was asked will be answered. Fires once for each attach. */
+	void (*lost)(void *ctx, const struct err *why);
+};
 
-/* The engine side's ctx. */
-void *engine_port_end(struct engine_port *p);
+int engine_port_new(uv_loop_t *loop, enum engine_port_end end, const struct engine_port_ops *ops,
+	void *ctx, struct engine_port **ret, struct err *err) MUST_CHECK;
+
+/* Takes both descriptors over; ends that are still attached are lost first (`lost` fires from
+ * inside this call). Not from inside a callback of the port. */
+void engine_port_attach(struct engine_port *p, int control, int bodies);
 
 /* Drops what is queued, delivers nothing more, calls `done` (may be NULL) from the loop, frees. */
 void engine_port_close(struct engine_port *p, void (*done)(void *ctx), void *ctx);

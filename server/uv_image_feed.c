@@ -1,6 +1,6 @@
 /*
  * Owns the rebuild of a job and the credit of its load. Happy path: item -> MEMBER or DATA -> END
- * -> the blob's record goes to the store. Failure modes: a stored blob that is damaged, one that
+ * -> the blob's record goes to the store. Failure modes: damage in the store, a blob that
  * arrived and is not what it is named, a store that cannot be read, an engine side that is gone.
  */
 #include "server/uv_image_feed.h"
@@ -32,9 +32,9 @@ struct image_feed {
 
 static void pump(void *ctx);
 
-int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct engine_port *port,
-	uint32_t job, const struct image_feed_ops *ops, void *ctx, struct image_feed **ret,
-	struct err *err)
+int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, const struct uv_pin *pin,
+	struct engine_port *port, uint32_t job, const struct image_feed_ops *ops, void *ctx,
+	struct image_feed **ret, struct err *err)
 {
 	struct image_feed *f = calloc(1, sizeof(*f));
 
@@ -46,7 +46,7 @@ int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct engine_p
 	f->ops = ops;
 	f->ctx = ctx;
 	if (uv_wake_new(loop, pump, f, &f->wake, err) != 0 ||
-		rebuild_start(domain, uv_wake_send, f->wake, &f->rebuild, err) != 0) {
+		rebuild_start(domain, pin, uv_wake_send, f->wake, &f->rebuild, err) != 0) {
 		image_feed_free(f);
 		return -1;
 	}
@@ -135,6 +135,8 @@ static int pass_on_bytes(struct image_feed *f, struct err *err)
 	return 0;
 }
 
+/* Damage was taken out of the store: the same job again finds the chunks missing and has them sent.
+ */
 static int outcome_error(const struct rebuild_item *i, struct err *err)
 {
 	char name[DIGEST_TEXT_LEN + 1];
@@ -142,9 +144,18 @@ static int outcome_error(const struct rebuild_item *i, struct err *err)
 	digest_text(&i->digest, name);
 	if (i->outcome == BLOB_STORED)
 		return 0;
+	if (i->damaged)
+		return err_set(err, ERR_AGAIN,
+			"what the receiver had stored of %s was damaged; it is asked for again",
+			name);
+	if (i->from_store && i->outcome == BLOB_AGAIN)
+		return err_set(err, ERR_AGAIN,
+			"the receiver has not all of %s any more; it is asked for again", name);
 	if (i->from_store)
-		return err_set(
-			err, ERR_CORRUPT, "the receiver's stored copy of %s is damaged", name);
+		return err_set(err, ERR_AGAIN,
+			"what the receiver had stored as %s was something else; it is asked for "
+			"again",
+			name);
 	if (i->outcome == BLOB_AGAIN)
 		return err_set(err, ERR_VERIFY, "some of %s did not arrive", name);
 	return err_set(err, ERR_VERIFY, "what arrived of %s does not hash to that name", name);
@@ -156,7 +167,8 @@ static int pass_on_end(struct image_feed *f, struct rebuild_item *i, struct err 
 	int r = outcome_error(i, err);
 
 	f->ended++;
-	if (!i->from_store)
+	/* Of damage the client need not know which names to doubt: FAIL says all. */
+	if (!i->from_store && !i->damaged)
 		f->ops->blob_done(f->ctx, i->blob, i->outcome);
 	if (r == 0 && !i->from_store)
 		record_blob(f, i);

@@ -7,7 +7,7 @@
 
 #include "protocol/receiver.h"
 #include "server/engine_port.h"
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct image_feed;
 
@@ -22,10 +22,10 @@ struct image_feed_ops {
 	void (*failed)(void *ctx, const struct err *err);
 };
 
-/* `job` is the port's number. */
-int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct engine_port *port,
-	uint32_t job, const struct image_feed_ops *ops, void *ctx, struct image_feed **ret,
-	struct err *err) MUST_CHECK;
+/* `pin` is the job's and outlives the feed; `job` is the port's number. */
+int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, const struct uv_pin *pin,
+	struct engine_port *port, uint32_t job, const struct image_feed_ops *ops, void *ctx,
+	struct image_feed **ret, struct err *err) MUST_CHECK;
 
 /* No operation fires any more. NULL is fine; may be called from an operation. */
 void image_feed_free(struct image_feed *f);

@@ -10,6 +10,8 @@
 #include "protocol/limits.h"
 #include "server/image_lookup.h"
 #include "server/image_manifest.h"
+#include "server/image_port.h"
+#include "server/image_room.h"
 #include "server/uv_image_feed.h"
 
 #include <stdlib.h>
@@ -25,18 +27,22 @@ struct image_job {
 	struct image_job_config c;
 	uint32_t number;
 	char *key;
+	struct image_port side; /* the engine's */
 	enum job_state state;
 	struct digest image;
 	struct digest *names; /* the diffIDs, then the image's own */
 	uint8_t *layers;      /* enum layer_state */
 	uint64_t *sizes;      /* of what is in the store, by name */
+	uint64_t *content;    /* of each layer, as the offer says */
 	uint32_t n_layers;
 	struct buf tags_raw;
 	wire_texts tags;
 	bool image_present, config_in_store, engine_answered;
 	struct image_lookup *lookup; /* NULL when answered */
 	struct image_feed *feed;     /* while loading */
-	bool commit_asked, commit_sent;
+	struct uv_pin *pin;	     /* ended by job_free, after what uses it */
+	bool load_open; /* the engine side answered OPEN: before, it has no use for a COMMIT */
+	bool commit_asked, commit_sent, loaded;
 	uint64_t stored; /* segments */
 	uint64_t progress_at;
 };
@@ -47,10 +53,12 @@ static void job_free(struct image_job *j)
 {
 	image_lookup_forget(j->lookup);
 	image_feed_free(j->feed);
+	uv_pin_end(j->pin, j->loaded);
 	buf_done(&j->tags_raw);
 	free(j->names);
 	free(j->layers);
 	free(j->sizes);
+	free(j->content);
 	free(j->key);
 	free(j);
 }
@@ -68,15 +76,10 @@ static void tell_failure(struct image_job *j, const struct err *err)
 	j->c.ops->send(j->c.ctx, &m);
 }
 
-/* An engine side that is gone has dropped the load itself. */
 static void drop_load(struct image_job *j)
 {
-	struct port_message m = { .type = PORT_ABORT, .abort = { .job = j->c.port_job } };
-	struct err gone;
-
-	if ((j->state == JOB_LOADING || j->state == JOB_COMMITTING) &&
-		engine_port_send(j->c.port, &m, &gone) != 0)
-		return;
+	if (j->state == JOB_LOADING || j->state == JOB_COMMITTING)
+		image_port_abort(&j->side);
 }
 
 static void give_up(struct image_job *j, const struct err *err)
@@ -128,6 +131,12 @@ static void on_lookup(void *ctx, const bool *found, const uint64_t *sizes, const
 
 static void take_have(struct image_job *j, const struct port_have_reply *m)
 {
+	struct err err;
+
+	if (image_room_check(j->names, j->content, j->n_layers, m, &err) != 0) {
+		give_up(j, &err);
+		return;
+	}
 	for (uint32_t i = 0; i < j->n_layers && i < m->chains.n; i++) {
 		if (m->chains.p[i])
 			j->layers[i] = LAYER_IN_ENGINE;
@@ -135,25 +144,6 @@ static void take_have(struct image_job *j, const struct port_have_reply *m)
 	j->image_present = m->image_present;
 	j->engine_answered = true;
 	maybe_tell_state(j);
-}
-
-static int ask_engine(struct image_job *j, struct err *err)
-{
-	struct port_message m = { .type = PORT_HAVE };
-	struct digest *chains = calloc(j->n_layers + 1, sizeof(*chains));
-	int r;
-
-	if (!chains)
-		return err_nomem(err);
-	for (uint32_t i = 0; i < j->n_layers; i++)
-		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &j->names[i]);
-	m.have.job = j->c.port_job;
-	m.have.key = wire_text_of(j->key, strlen(j->key));
-	m.have.image = j->image;
-	m.have.chains = (wire_digests){ .at = chains, .n = j->n_layers };
-	r = engine_port_send(j->c.port, &m, err);
-	free(chains);
-	return r;
 }
 
 static int copy_offer(struct image_job *j, const struct msg_image_offer *o, struct err *err)
@@ -164,9 +154,11 @@ static int copy_offer(struct image_job *j, const struct msg_image_offer *o, stru
 	j->names = calloc(j->n_layers + 1, sizeof(*j->names));
 	j->layers = calloc(j->n_layers + 1, 1);
 	j->sizes = calloc(j->n_layers + 1, sizeof(*j->sizes));
+	j->content = image_room_sizes(o);
 	buf_init(&j->tags_raw, CONTROL_MESSAGE_MAX);
 	buf_append(&j->tags_raw, o->tags.raw, o->tags.len);
-	if (!j->names || !j->layers || !j->sizes || !buf_ok(&j->tags_raw))
+	j->pin = uv_pin_begin(j->c.domain, j->key, &j->image);
+	if (!j->names || !j->layers || !j->sizes || !j->content || !buf_ok(&j->tags_raw) || !j->pin)
 		return err_nomem(err);
 	memcpy(j->names, o->diff_ids.at, j->n_layers * sizeof(struct digest));
 	j->names[j->n_layers] = o->image;
@@ -187,8 +179,12 @@ int image_job_start(const struct image_job_config *config, const struct msg_imag
 	j->key = strdup(config->key);
 	if (!j->key)
 		err_nomem(err);
-	if (!j->key || copy_offer(j, offer, err) != 0 || ask_engine(j, err) != 0 ||
-		image_lookup_start(config->domain, j->names, j->n_layers + 1, on_lookup, j,
+	j->side = (struct image_port){
+		.port = config->port, .job = config->port_job, .key = j->key
+	};
+	if (!j->key || copy_offer(j, offer, err) != 0 ||
+		image_port_have(&j->side, &j->image, j->names, j->n_layers, err) != 0 ||
+		image_lookup_start(config->domain, j->pin, j->names, j->n_layers + 1, on_lookup, j,
 			&j->lookup, err) != 0) {
 		job_free(j);
 		return -1;
@@ -205,6 +201,11 @@ uint32_t image_job_number(const struct image_job *j)
 uint32_t image_job_port_number(const struct image_job *j)
 {
 	return j->c.port_job;
+}
+
+const struct uv_pin *image_job_pin(const struct image_job *j)
+{
+	return j->pin;
 }
 
 /* --- loading --- */
@@ -251,14 +252,13 @@ static void tell_progress(struct image_job *j, enum engine_phase phase)
 
 static void maybe_commit(struct image_job *j)
 {
-	struct port_message m = { .type = PORT_COMMIT, .commit = { .job = j->c.port_job } };
 	struct err err;
 
-	if (!j->commit_asked || j->commit_sent || !image_feed_all_done(j->feed))
+	if (!j->commit_asked || j->commit_sent || !j->load_open || !image_feed_all_done(j->feed))
 		return;
 	j->commit_sent = true;
 	j->state = JOB_COMMITTING;
-	if (engine_port_send(j->c.port, &m, &err) != 0)
+	if (image_port_commit(&j->side, &err) != 0)
 		give_up(j, &err);
 }
 
@@ -294,20 +294,14 @@ static int open_load(struct image_job *j, struct err *err)
 		.blob_done = on_blob_done,
 		.moved = on_moved,
 		.failed = on_feed_failed };
-	struct port_message m = { .type = PORT_OPEN };
 
-	if (image_feed_new(
-		    j->c.loop, j->c.domain, j->c.port, j->c.port_job, &ops, j, &j->feed, err) != 0)
+	if (image_feed_new(j->c.loop, j->c.domain, j->pin, j->c.port, j->c.port_job, &ops, j,
+		    &j->feed, err) != 0)
 		return -1;
 	image_feed_stored(j->feed, j->stored);
 	if (add_stored(j, err) != 0)
 		return -1;
-	m.open.job = j->c.port_job;
-	m.open.key = wire_text_of(j->key, strlen(j->key));
-	m.open.image = j->image;
-	m.open.diff_ids = (wire_digests){ .at = j->names, .n = j->n_layers };
-	m.open.tags = j->tags;
-	if (engine_port_send(j->c.port, &m, err) != 0)
+	if (image_port_open(&j->side, &j->image, j->names, j->n_layers, &j->tags, err) != 0)
 		return -1;
 	j->state = JOB_LOADING;
 	return 0;
@@ -359,16 +353,11 @@ void image_job_stored(struct image_job *j, uint64_t segment)
 
 static void commit_tags(struct image_job *j)
 {
-	struct port_message m = { .type = PORT_TAG };
 	struct err err;
 
 	j->state = JOB_COMMITTING;
 	j->commit_sent = true;
-	m.tag.job = j->c.port_job;
-	m.tag.key = wire_text_of(j->key, strlen(j->key));
-	m.tag.image = j->image;
-	m.tag.tags = j->tags;
-	if (engine_port_send(j->c.port, &m, &err) != 0)
+	if (image_port_tag(&j->side, &j->image, &j->tags, &err) != 0)
 		give_up(j, &err);
 }
 
@@ -387,6 +376,7 @@ static void take_loaded(struct image_job *j, const struct port_loaded *p)
 {
 	struct message m = { .type = MSG_IMAGE_DONE };
 
+	j->loaded = true;
 	image_manifest_record(j->c.domain, &j->image, j->names, j->n_layers, &j->tags);
 	m.image_done.job = j->number;
 	m.image_done.image = p->image;
@@ -397,12 +387,19 @@ static void take_loaded(struct image_job *j, const struct port_loaded *p)
 
 static void take_failed(struct image_job *j, const struct port_failed *p)
 {
-	enum err_code code = p->code < ERR_CODE_COUNT ? (enum err_code)p->code : ERR_FAILED;
+	bool known = p->code > ERR_NONE && p->code < ERR_CODE_COUNT;
+	enum err_code code = known ? (enum err_code)p->code : ERR_FAILED;
 	struct err err;
 
 	err_set(&err, code, "%.*s", (int)p->text.n, p->text.s);
 	tell_failure(j, &err);
 	over(j, &err);
+}
+
+static void take_credit(struct image_job *j, uint32_t bytes)
+{
+	j->load_open = true;
+	image_feed_credit(j->feed, bytes);
 }
 
 void image_job_port(struct image_job *j, const struct port_message *m)
@@ -416,5 +413,18 @@ void image_job_port(struct image_job *j, const struct port_message *m)
 	else if (m->type == PORT_PHASE)
 		tell_progress(j, (enum engine_phase)m->phase.phase);
 	else if (m->type == PORT_CREDIT && j->feed)
-		image_feed_credit(j->feed, m->credit.bytes);
+		take_credit(j, m->credit.bytes);
+}
+
+bool image_job_engine_lost(struct image_job *j)
+{
+	struct err err;
+
+	if (j->state == JOB_OFFERED || (j->state == JOB_ASKING && j->engine_answered))
+		return false;
+	err_set(&err, ERR_AGAIN,
+		"the receiver's engine process stopped; what was stored is kept, the same push "
+		"goes on");
+	give_up(j, &err);
+	return true;
 }

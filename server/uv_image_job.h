@@ -7,7 +7,7 @@
 
 #include "protocol/receiver.h"
 #include "server/engine_port.h"
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct image_job;
 
@@ -37,6 +37,9 @@ void image_job_abort(struct image_job *j);
 uint32_t image_job_number(const struct image_job *j);	   /* the session's number for it */
 uint32_t image_job_port_number(const struct image_job *j); /* the port's */
 
+/* What keeps the job's chunks, for its questions and segments: as long as the job. */
+const struct uv_pin *image_job_pin(const struct image_job *j);
+
 /* Messages of the session that concern this job, checked by the receiver. */
 void image_job_begin(struct image_job *j, const struct receiver_blob *blob);
 void image_job_recipes(struct image_job *j, const struct receiver_blob *blob,
@@ -46,6 +49,10 @@ void image_job_commit(struct image_job *j);
 
 /* Segments of the session up to this number are in the store. */
 void image_job_stored(struct image_job *j, uint64_t segment);
+
+/* The engine process is gone. A job that it owes something ends with ERR_AGAIN, and true is
+ * returned; one that only waits for its client goes on. */
+bool image_job_engine_lost(struct image_job *j) MUST_CHECK;
 
 /* What the engine side sent for this job. */
 void image_job_port(struct image_job *j, const struct port_message *m);

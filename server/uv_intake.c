@@ -33,7 +33,8 @@ struct arrival {
 	struct segment segment;
 	int result;
 	struct err err;
-	size_t n;
+	const struct uv_pin *pins[INTAKE_PINS_MAX];
+	size_t n_pins, n;
 	uint8_t record[];
 };
 
@@ -138,7 +139,16 @@ static int run_put(struct depot_call *c, struct store *store, struct err *err)
 {
 	struct arrival *a = CONTAINER_OF(c, struct arrival, put);
 
-	return store_put(store, &a->segment, a->record, err);
+	struct store_pin *first = a->n_pins > 0 ? uv_pin_of(a->pins[0]) : NULL;
+
+	if (store_put(store, &a->segment, a->record, first, err) != 0)
+		return -1;
+	/* Known now, so it is only pinned. */
+	for (size_t i = 1; i < a->n_pins; i++) {
+		if (store_put(store, &a->segment, a->record, uv_pin_of(a->pins[i]), err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static void put_done(struct depot_call *c)
@@ -196,6 +206,7 @@ static void verify_done(struct uv_task *t)
 		return;
 	}
 	a->put = (struct depot_call){ .run = run_put, .done = put_done };
+	a->n_pins = i->ops.pins(i->ctx, a->pins);
 	depot_post(i->domain, &a->put);
 }
 

@@ -4,15 +4,19 @@
  */
 #pragma once
 
-#include "server/uv_depot.h"
+#include "server/uv_pin.h"
 
 struct intake;
 
 #define INTAKE_PENDING_MAX (8u << 20) /* record bytes not stored yet, above which intake_full */
 #define INTAKE_GROUP_BYTES (4u << 20) /* made durable together… */
 #define INTAKE_GROUP_MS 50u	      /* …or after this time */
+#define INTAKE_PINS_MAX 16u
 
 struct intake_ops {
+	/* The pins of the session's jobs: all of them keep a segment that is stored now, for it
+	 * does not say whose it is. Returns how many. */
+	size_t (*pins)(void *ctx, const struct uv_pin *ret[INTAKE_PINS_MAX]);
 	/* Segments up to `number` can be found in the store; this one's record was `len` bytes. */
 	void (*stored)(void *ctx, uint64_t number, size_t len);
 	/* Segments up to `number` are durable. */

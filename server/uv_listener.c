@@ -78,6 +78,14 @@ static int resolve(const struct address *a, struct sockaddr_storage *ret, struct
 	return 0;
 }
 
+int uv_listener_check(const char *address, struct err *err)
+{
+	struct sockaddr_storage where;
+	struct address a;
+
+	return address_parse(address, &a, err) != 0 ? -1 : resolve(&a, &where, err);
+}
+
 static int listen_on(struct uv_listener *l, const char *text, struct err *err)
 {
 	struct socket *s = &l->sockets[l->n];

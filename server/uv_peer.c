@@ -119,6 +119,15 @@ static void on_durable(void *ctx, uint64_t number)
 	send_or_close(ctx, &m);
 }
 
+static size_t on_pins(void *ctx, const struct uv_pin *ret[INTAKE_PINS_MAX])
+{
+	struct uv_peer *p = ctx;
+
+	for (size_t i = 0; i < p->n_jobs; i++)
+		ret[i] = image_job_pin(p->jobs[i]);
+	return p->n_jobs;
+}
+
 static void on_answer(void *ctx, const struct message *m)
 {
 	struct uv_peer *p = ctx;
@@ -202,7 +211,9 @@ static void take_offer(struct uv_peer *p, const struct msg_image_offer *o)
 	char image[DIGEST_TEXT_LEN + 1];
 	struct err err;
 
-	if (check_offer(p, o, &err) != 0 ||
+	if (p->server->stopping)
+		err_set(&err, ERR_AGAIN, "the receiver is stopping");
+	if (p->server->stopping || check_offer(p, o, &err) != 0 ||
 		image_job_start(&config, o, &p->jobs[p->n_jobs], &err) != 0) {
 		refuse_offer(p, o->job, &err);
 		return;
@@ -243,7 +254,7 @@ static int take_blob_message(struct uv_peer *p, const struct message *m,
 	if (m->type == MSG_BLOB_BEGIN || m->type == MSG_BLOB_END ||
 		(m->type == MSG_ASK_RECIPES && m->ask_recipes.flags & ASK_NO_ANSWER))
 		return 0;
-	return answers_ask(p->answers, m, err);
+	return answers_ask(p->answers, m, j ? image_job_pin(j) : NULL, err);
 }
 
 static int take_message(struct uv_peer *p, const struct message *m, struct err *err)
@@ -296,7 +307,7 @@ static int start_session(struct uv_peer *p, struct err *err)
 {
 	static const struct answers_ops answers_ops = { .answer = on_answer, .failed = on_failed };
 	static const struct intake_ops intake_ops = {
-		.stored = on_stored, .durable = on_durable, .failed = on_failed
+		.pins = on_pins, .stored = on_stored, .durable = on_durable, .failed = on_failed
 	};
 	struct depot_domain *domain = depot_domain(p->server->depot, p->entry->group);
 	struct message m = { .type = MSG_WELCOME };

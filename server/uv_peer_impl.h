@@ -9,6 +9,7 @@
 #include "server/uv_peer.h"
 
 #define JOBS_MAX 16
+_Static_assert(JOBS_MAX <= INTAKE_PINS_MAX, "a segment is kept for every job");
 
 struct uv_peer {
 	struct uv_peer *next, **link; /* in server->peers */

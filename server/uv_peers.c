@@ -27,6 +27,61 @@ void uv_peer_dispatch(struct server *server, const struct port_message *m)
 	}
 }
 
+/* A job that ends leaves its peer's list. */
+static unsigned lose_jobs(struct uv_peer *p)
+{
+	unsigned lost = 0;
+	size_t i = 0;
+
+	while (i < p->n_jobs) {
+		if (image_job_engine_lost(p->jobs[i]))
+			lost++;
+		else
+			i++;
+	}
+	return lost;
+}
+
+unsigned uv_peer_engine_lost(struct server *server)
+{
+	unsigned lost = 0;
+
+	for (struct uv_peer *p = server->peers; p; p = p->next)
+		lost += lose_jobs(p);
+	return lost;
+}
+
+unsigned uv_peer_jobs(const struct server *server)
+{
+	size_t n = 0;
+
+	for (const struct uv_peer *p = server->peers; p; p = p->next)
+		n += p->n_jobs;
+	return (unsigned)n;
+}
+
+void uv_peer_each_session(const struct server *server,
+	void (*fn)(void *ctx, const char *key, const char *where, size_t jobs), void *ctx)
+{
+	for (const struct uv_peer *p = server->peers; p; p = p->next) {
+		if (p->entry && !p->ending)
+			fn(ctx, p->name, p->where, p->n_jobs);
+	}
+}
+
+void uv_peer_stop(struct server *server, bool now)
+{
+	struct err err;
+
+	err_set(&err, ERR_AGAIN, "the receiver is stopping");
+	for (struct uv_peer *p = server->peers; p; p = p->next) {
+		if (!p->ready)
+			uv_conn_close(p->conn, &err);
+		else if (now || (p->entry && p->n_jobs == 0))
+			uv_peer_fail(p, &err);
+	}
+}
+
 void uv_peer_close_revoked(struct server *server)
 {
 	struct err err;
@@ -44,7 +99,7 @@ void uv_peer_close_all(struct server *server)
 {
 	struct err err;
 
-	err_set(&err, ERR_UNREACHABLE, "the receiver is shutting down");
+	err_set(&err, ERR_AGAIN, "the receiver is stopping");
 	for (struct uv_peer *p = server->peers; p; p = p->next)
 		uv_conn_close(p->conn, &err);
 }

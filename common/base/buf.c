@@ -20,7 +20,7 @@ void buf_done(struct buf *b)
 void buf_clear(struct buf *b)
 {
 	b->start = b->end = 0;
-	b->failed = false;
+	b->failed = b->no_memory = false;
 }
 
 /* Moves the content to the front of the memory. */
@@ -52,7 +52,7 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 		want = want > b->max / 2 ? b->max : want * 2;
 	bigger = realloc(b->data, want ? want : 1);
 	if (!bigger) {
-		b->failed = true;
+		b->failed = b->no_memory = true;
 		return NULL;
 	}
 	b->data = bigger;

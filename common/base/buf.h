@@ -12,6 +12,7 @@ struct buf {
 	size_t start, end; /* the content is data[start..end) */
 	size_t cap, max;
 	bool failed;
+	bool no_memory; /* failed for want of memory, not because of `max` */
 };
 
 /* `max` is the largest content in bytes that the buffer will ever hold. Allocates nothing. */

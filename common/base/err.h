@@ -27,6 +27,7 @@ enum err_code {
 	ERR_IO,		 /* the operating system refused */
 	ERR_FULL,	 /* the disk or a quota is full */
 	ERR_ENGINE,	 /* the container engine reported a failure */
+	ERR_AGAIN, /* it cannot be done just now: the same again a little later may well succeed */
 	ERR_CODE_COUNT
 };
 

@@ -29,7 +29,8 @@ static void print_commands(FILE *to, const struct program *p)
 {
 	fprintf(to, "Usage: %s COMMAND [OPTION]...\n%s\n\nCommands:\n", p->name, p->about);
 	for (const struct program_command *c = p->commands; c->name; c++)
-		fprintf(to, "  %-12s  %s\n", c->name, c->line);
+		if (c->line)
+			fprintf(to, "  %-12s  %s\n", c->name, c->line);
 	fprintf(to, "\n%s COMMAND --help tells more. %s --version prints the version.\n", p->name,
 		p->name);
 }
@@ -67,8 +68,11 @@ int program_run(const struct program *p, int argc, char **argv)
 		return flushed(0);
 	}
 	for (const struct program_command *c = p->commands; c->name; c++) {
-		if (strcmp(c->name, name) == 0)
-			return flushed(c->run(argc - 1, argv + 1));
+		if (strcmp(c->name, name) != 0)
+			continue;
+		if (!c->line)
+			prctl(PR_SET_NAME, c->name); /* it was run as /proc/self/exe, as "exe" */
+		return flushed(c->run(argc - 1, argv + 1));
 	}
 	err_set(&err, ERR_USAGE, "there is no command '%s'; see %s --help",
 		text_escape(shown, sizeof(shown), name, strlen(name)), p->name);

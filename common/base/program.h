@@ -8,7 +8,7 @@
 
 struct program_command {
 	const char *name; /* NULL ends the table */
-	const char *line; /* what it does, in one line of help */
+	const char *line; /* what it does, in one line of help; NULL: not for people, not listed */
 	int (*run)(
 		int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 };

@@ -226,6 +226,17 @@ int reference_parse(const char *s, struct reference *ret, struct err *err)
 	return 0;
 }
 
+/* The beginning of an ID reads as a name, and "sha256:" with one as a name and a tag. */
+int reference_check_typed(const char *s, struct err *err)
+{
+	struct span all = { s, strlen(s) };
+	struct reference ignored;
+
+	if (all.n == 64 && span_of(all, HEX))
+		return 0;
+	return reference_parse(s, &ignored, err);
+}
+
 /* Adds to the text of `at` bytes; the new length. Every part is as long as reference_parse lets it
  * be, so that all of them fit. */
 static size_t add(char *ret, size_t at, const char *before, const char *text)

@@ -25,6 +25,10 @@ struct reference {
  * is wrong; image IDs are refused. */
 int reference_parse(const char *s, struct reference *ret, struct err *err) MUST_CHECK;
 
+/* Is this what somebody may type for an image: a reference, or an ID, whole or its beginning, with
+ * or without "sha256:"? ERR_USAGE says what is wrong. */
+int reference_check_typed(const char *s, struct err *err) MUST_CHECK;
+
 /* The short form that docker shows ("busybox:latest"); it reads back as the same reference. Returns
  * `ret`. */
 char *reference_familiar(const struct reference *r, char ret[REFERENCE_TEXT_MAX + 1]);

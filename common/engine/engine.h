@@ -66,6 +66,13 @@ void engine_inspect_image(struct engine *e, const char *name, engine_image_fn *f
  * Inspect results are cached by image ID. */
 void engine_list_images(struct engine *e, engine_image_fn *fn, void *ctx);
 
+/* How many bytes the files of each layer have, the lowest first; 0 where that cannot be told. What
+ * is above any layer is never said to be more than it is. `sizes` has image->n_diff_ids numbers and
+ * is valid during the call; err is NULL on success. */
+typedef void engine_sizes_fn(void *ctx, const uint64_t *sizes, const struct err *err);
+void engine_layer_sizes(
+	struct engine *e, const struct engine_image *image, engine_sizes_fn *fn, void *ctx);
+
 /* err NULL on success. */
 typedef void engine_done_fn(void *ctx, const struct err *err);
 

@@ -18,6 +18,7 @@ struct engine_call {
 	union {
 		engine_info_fn *info;
 		engine_image_fn *image;
+		engine_sizes_fn *sizes;
 		engine_done_fn *done;
 		engine_bool_fn *yes;
 	} fn;
@@ -25,8 +26,8 @@ struct engine_call {
 	struct digest id;
 	struct engine_info info; /* half filled, between /version and /info */
 	json_t *list;		 /* while the images of a list are told */
-	size_t at;
-	char what[160]; /* for errors: "image web:1"; "" for none */
+	size_t at;		 /* in the list; of sizes: how many layers */
+	char what[160];		 /* for errors: "image web:1"; "" for none */
 };
 
 struct engine {

@@ -192,6 +192,49 @@ void engine_list_images(struct engine *e, engine_image_fn *fn, void *ctx)
 	engine_call_start(c, "GET", "/images/json?all=1", ENGINE_LIST_MAX, list_done);
 }
 
+/* --- sizes of layers --- */
+
+static int parse_sizes(struct engine_call *c, int status, const struct buf *body,
+	const struct err *failed, uint64_t *ret, struct err *err)
+{
+	json_t *history;
+	int r;
+
+	if (engine_call_check(c, status, body, failed, err) != 0 ||
+		engine_json_parse(body, "an image's history", &history, err) != 0)
+		return -1;
+	r = engine_json_sizes(history, c->at, ret, err);
+	json_decref(history);
+	return r;
+}
+
+static void sizes_done(void *ctx, int status, const struct buf *body, const struct err *failed)
+{
+	struct engine_call *c = ctx;
+	struct engine_call call = *c;
+	CLEANUP(cleanup_free) uint64_t *sizes = calloc(c->at + 1, sizeof(*sizes));
+	struct err err = { 0 };
+	int r = sizes ? parse_sizes(c, status, body, failed, sizes, &err) : err_nomem(&err);
+
+	engine_call_free(c);
+	call.fn.sizes(call.ctx, r == 0 ? sizes : NULL, r == 0 ? NULL : &err);
+}
+
+void engine_layer_sizes(
+	struct engine *e, const struct engine_image *image, engine_sizes_fn *fn, void *ctx)
+{
+	struct engine_call *c = engine_call_new(e, ctx);
+	char text[DIGEST_TEXT_LEN + 1];
+	CLEANUP(cleanup_free) char *path = NULL;
+
+	digest_text(&image->id, text);
+	path = engine_path("/images/%s/history", text);
+	c->fn.sizes = fn;
+	c->at = image->n_diff_ids;
+	name_call_by_id(c, &image->id);
+	engine_call_start(c, "GET", path, ENGINE_INSPECT_MAX, sizes_done);
+}
+
 /* --- tag, remove --- */
 
 static void plain_done(void *ctx, int status, const struct buf *body, const struct err *failed)

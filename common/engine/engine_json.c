@@ -124,6 +124,37 @@ int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err 
 	return take_image(o, false, ret, err);
 }
 
+/* --- sizes of layers --- */
+
+/* The history has a row for each step, the latest first, also for steps that made no layer; those
+ * look just like a layer without content. So when there are more steps than layers, the rows with a
+ * size are taken for the lowest layers, as many as there are: each is then at its place or below
+ * it. */
+int engine_json_sizes(const json_t *history, size_t n, uint64_t *ret, struct err *err)
+{
+	size_t rows = json_array_size(history), filled = 0;
+	bool row_each = rows == n;
+
+	if (!json_is_array(history))
+		return odd(err, "an image's history is no array");
+	memset(ret, 0, n * sizeof(*ret));
+	for (size_t i = rows; i-- > 0;) {
+		const json_t *size = json_object_get(json_array_get(history, i), "Size");
+		json_int_t v = json_integer_value(size);
+
+		if (!json_is_integer(size) || v < 0)
+			return odd(err, "a row of an image's history without a size");
+		if (v == 0 && !row_each)
+			continue;
+		if (filled == n) { /* it tells of other layers than the image has */
+			memset(ret, 0, n * sizeof(*ret));
+			return 0;
+		}
+		ret[filled++] = (uint64_t)v;
+	}
+	return 0;
+}
+
 /* --- facts --- */
 
 static int take_text(const json_t *o, const char *key, char *ret, size_t size, struct err *err)

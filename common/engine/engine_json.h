@@ -21,6 +21,9 @@ int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err 
 int engine_json_version(const json_t *o, struct engine_info *ret, struct err *err) MUST_CHECK;
 int engine_json_info(const json_t *o, struct engine_info *ret, struct err *err) MUST_CHECK;
 
+/* The sizes of n layers, the lowest first, out of an image's history: see engine_layer_sizes. */
+int engine_json_sizes(const json_t *history, size_t n, uint64_t *ret, struct err *err) MUST_CHECK;
+
 /* Is there a row with this ImageID in the container list? */
 int engine_json_uses_image(
 	const json_t *list, const struct digest *id, bool *ret, struct err *err) MUST_CHECK;

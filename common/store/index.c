@@ -1,9 +1,11 @@
 #include "common/base/file.h"
 #include "common/store/index_impl.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 static const char *const statement_sql[ST_COUNT] = {
 #define X(name, sql) [ST_##name] = sql,
@@ -11,9 +13,25 @@ static const char *const statement_sql[ST_COUNT] = {
 #undef X
 };
 
+/* SQLite does not always say why it could not make its log: there may be no inode for it. */
+static bool is_full(const struct index *ix)
+{
+	int reason = ix->db ? sqlite3_system_errno(ix->db) : 0;
+	struct statvfs fs;
+	if (reason == ENOSPC || reason == EDQUOT)
+		return true;
+	return statvfs(ix->path, &fs) == 0 &&
+	       (fs.f_bavail == 0 || (fs.f_files > 0 && fs.f_favail == 0));
+}
+
 int index_fail(struct index *ix, int rc, struct err *err)
 {
 	switch (rc & 0xff) {
+	case SQLITE_CANTOPEN:
+	case SQLITE_IOERR:
+		if (is_full(ix))
+			return err_set(err, ERR_FULL, "%s: the disk is full", ix->path);
+		return err_set(err, ERR_IO, "%s: %s", ix->path, sqlite3_errmsg(ix->db));
 	case SQLITE_NOMEM:
 		return err_nomem(err);
 	case SQLITE_FULL:

@@ -18,6 +18,10 @@ struct index {
 	sqlite3_stmt *statements[ST_COUNT];
 	char *path;
 	bool damaged;
+	/* the segment that a short name led to last */
+	uint64_t seen_segment; /* 0: none */
+	uint32_t seen_pack;
+	uint32_t known_rows; /* of the record added last */
 };
 
 /* A chunk's kind, offset and length in one number: 21 bits each for the latter two. SQLite then
@@ -38,6 +42,8 @@ void index_finish(struct index *ix, enum statement st);
 
 /* Runs a statement that gives no rows. */
 int index_run(struct index *ix, enum statement st, struct err *err) MUST_CHECK;
+
+uint64_t index_column(struct index *ix, enum statement st, int at);
 
 /* Binding numbers and bytes in place cannot fail. The bytes must stay until index_finish. */
 static inline void index_bind(struct index *ix, enum statement st, int at, uint64_t v)

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t column(struct index *ix, enum statement st, int at)
+uint64_t index_column(struct index *ix, enum statement st, int at)
 {
 	return (uint64_t)sqlite3_column_int64(ix->statements[st], at);
 }
@@ -34,11 +34,11 @@ int index_find(struct index *ix, const struct digest *name, struct store_place *
 		return -1;
 	struct store_place p = { 0 };
 	if (row) {
-		uint64_t place = column(ix, ST_FIND, 3);
+		uint64_t place = index_column(ix, ST_FIND, 3);
 		p = (struct store_place){
-			.pack = (uint32_t)column(ix, ST_FIND, 0),
-			.record_offset = column(ix, ST_FIND, 1),
-			.record_len = (uint32_t)column(ix, ST_FIND, 2),
+			.pack = (uint32_t)index_column(ix, ST_FIND, 0),
+			.record_offset = index_column(ix, ST_FIND, 1),
+			.record_len = (uint32_t)index_column(ix, ST_FIND, 2),
 			.offset = (uint32_t)(place >> PLACE_BITS) & PLACE_MASK,
 			.len = (uint32_t)place & PLACE_MASK,
 			.kind = (uint8_t)(place >> (2 * PLACE_BITS)),
@@ -53,7 +53,27 @@ int index_find(struct index *ix, const struct digest *name, struct store_place *
 	return 0;
 }
 
-int index_has_short(struct index *ix, uint64_t short_name, bool *ret, struct err *err)
+/* Names that are asked one after the other often lie in one segment. */
+static int pack_of(struct index *ix, uint64_t segment, uint32_t *ret, struct err *err)
+{
+	bool row;
+	if (segment != ix->seen_segment) {
+		index_bind(ix, ST_SEGMENT_PACK, 1, segment);
+		if (index_step(ix, ST_SEGMENT_PACK, &row, err) != 0)
+			return -1;
+		if (row)
+			ix->seen_pack = (uint32_t)index_column(ix, ST_SEGMENT_PACK, 0);
+		index_finish(ix, ST_SEGMENT_PACK);
+		if (!row)
+			return index_fail_value(ix, err);
+		ix->seen_segment = segment;
+	}
+	*ret = ix->seen_pack;
+	return 0;
+}
+
+int index_has_short(
+	struct index *ix, uint64_t short_name, bool *ret, uint32_t *ret_pack, struct err *err)
 {
 	uint8_t prefix[8];
 	for (size_t i = 0; i < sizeof prefix; i++)
@@ -65,11 +85,12 @@ int index_has_short(struct index *ix, uint64_t short_name, bool *ret, struct err
 		return -1;
 	struct digest name;
 	bool valid = !row || column_digest(ix, ST_SHORT, 0, &name);
+	uint64_t segment = row ? index_column(ix, ST_SHORT, 1) : 0;
 	index_finish(ix, ST_SHORT);
 	if (!valid)
 		return index_fail_value(ix, err);
 	*ret = row && digest_short(&name) == short_name;
-	return 0;
+	return *ret && ret_pack ? pack_of(ix, segment, ret_pack, err) : 0;
 }
 
 int index_find_blob(struct index *ix, const struct digest *digest, struct digest *ret,
@@ -107,9 +128,10 @@ int index_packs(struct index *ix, struct index_pack **ret, size_t *ret_n, struct
 			packs = grown;
 		}
 		packs[n++] = (struct index_pack){
-			.number = (uint32_t)column(ix, ST_PACKS, 0),
-			.length = column(ix, ST_PACKS, 1),
-			.damaged = column(ix, ST_PACKS, 2),
+			.number = (uint32_t)index_column(ix, ST_PACKS, 0),
+			.length = index_column(ix, ST_PACKS, 1),
+			.damaged = index_column(ix, ST_PACKS, 2),
+			.used = index_column(ix, ST_PACKS, 3),
 		};
 	}
 	index_finish(ix, ST_PACKS);
@@ -128,14 +150,34 @@ int index_totals(struct index *ix, struct store_stats *ret, struct err *err)
 	if (index_step(ix, ST_TOTALS, &row, err) != 0)
 		return -1;
 	*ret = (struct store_stats){
-		.packs = column(ix, ST_TOTALS, 0),
-		.stored_bytes = column(ix, ST_TOTALS, 1),
-		.chunks = column(ix, ST_TOTALS, 2),
-		.raw_bytes = column(ix, ST_TOTALS, 3),
-		.damaged = column(ix, ST_TOTALS, 4),
-		.blobs = column(ix, ST_TOTALS, 5),
-		.manifests = column(ix, ST_TOTALS, 6),
+		.packs = index_column(ix, ST_TOTALS, 0),
+		.stored_bytes = index_column(ix, ST_TOTALS, 1),
+		.chunks = index_column(ix, ST_TOTALS, 2),
+		.raw_bytes = index_column(ix, ST_TOTALS, 3),
+		.damaged = index_column(ix, ST_TOTALS, 4),
+		.blobs = index_column(ix, ST_TOTALS, 5),
+		.manifests = index_column(ix, ST_TOTALS, 6),
 	};
 	index_finish(ix, ST_TOTALS);
+	return 0;
+}
+
+int index_next_blob(struct index *ix, const struct digest *after, struct digest *ret,
+	bool *ret_found, struct err *err)
+{
+	static const struct digest before_all;
+	struct digest from = after ? *after : before_all;
+
+	index_bind_digest(ix, ST_NEXT_BLOB, 1, &from);
+	if (index_step(ix, ST_NEXT_BLOB, ret_found, err) != 0)
+		return -1;
+	if (*ret_found && sqlite3_column_bytes(ix->statements[ST_NEXT_BLOB], 0) != DIGEST_LEN) {
+		index_finish(ix, ST_NEXT_BLOB);
+		return index_fail_value(ix, err);
+	}
+	if (*ret_found)
+		memcpy(ret->bytes, sqlite3_column_blob(ix->statements[ST_NEXT_BLOB], 0),
+			DIGEST_LEN);
+	index_finish(ix, ST_NEXT_BLOB);
 	return 0;
 }

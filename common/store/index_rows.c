@@ -18,9 +18,15 @@ static int add_chunks(struct index *ix, const struct segment *seg, uint64_t segm
 			raw += row->len;
 		}
 	}
+	ix->known_rows = seg->n_rows - (uint32_t)chunks;
 	*ret_chunks = chunks;
 	*ret_raw = raw;
 	return 0;
+}
+
+uint32_t index_known_rows(const struct index *ix)
+{
+	return ix->known_rows;
 }
 
 static int add_to_pack(struct index *ix, uint32_t pack, uint64_t length, uint64_t chunks,
@@ -50,6 +56,10 @@ int index_add_segment(struct index *ix, uint32_t pack, uint64_t offset, const st
 int index_add_blob(struct index *ix, const struct digest *digest, uint64_t size,
 	const struct digest *record, struct err *err)
 {
+	/* Another record may need other packs. */
+	index_bind_digest(ix, ST_FORGET_NEEDS, 1, digest);
+	if (index_run(ix, ST_FORGET_NEEDS, err) != 0)
+		return -1;
 	index_bind_digest(ix, ST_BLOB, 1, digest);
 	index_bind(ix, ST_BLOB, 2, size);
 	index_bind_digest(ix, ST_BLOB, 3, record);
@@ -72,4 +82,13 @@ int index_note_pack(
 	if (!index_pending(ix) && index_run(ix, ST_BEGIN, err) != 0)
 		return -1;
 	return add_to_pack(ix, pack, length, 0, 0, damaged, err);
+}
+
+int index_use_pack(struct index *ix, uint32_t pack, uint64_t used, struct err *err)
+{
+	if (!index_pending(ix) && index_run(ix, ST_BEGIN, err) != 0)
+		return -1;
+	index_bind(ix, ST_USE_PACK, 1, pack);
+	index_bind(ix, ST_USE_PACK, 2, used);
+	return index_run(ix, ST_USE_PACK, err);
 }

@@ -3,7 +3,7 @@
 #pragma once
 
 #define INDEX_APPLICATION_ID 0x64495831 /* "dIX1" */
-#define INDEX_SCHEMA_VERSION 1
+#define INDEX_SCHEMA_VERSION 2
 
 /* Exclusive locking spares the shared-memory file (the domain has a lock of its own). NORMAL, not
  * OFF: with WAL it syncs only when the log is folded into the database, and after a power loss the
@@ -20,23 +20,30 @@
 #define INDEX_TEXT_1(x) #x
 #define INDEX_TEXT(x) INDEX_TEXT_1(x)
 
-#define INDEX_SCHEMA                                                                               \
-	"BEGIN IMMEDIATE;"                                                                         \
-	"CREATE TABLE chunk(name BLOB PRIMARY KEY, segment INTEGER NOT NULL,"                      \
-	" place INTEGER NOT NULL) WITHOUT ROWID;"                                                  \
-	"CREATE TABLE segment(id INTEGER PRIMARY KEY, pack INTEGER NOT NULL,"                      \
-	" offset INTEGER NOT NULL, length INTEGER NOT NULL);"                                      \
-	"CREATE TABLE pack(number INTEGER PRIMARY KEY, length INTEGER NOT NULL,"                   \
-	" chunks INTEGER NOT NULL, raw INTEGER NOT NULL, damaged INTEGER NOT NULL);"               \
-	"CREATE TABLE blob(digest BLOB PRIMARY KEY, size INTEGER NOT NULL,"                        \
-	" record BLOB NOT NULL) WITHOUT ROWID;"                                                    \
-	"CREATE TABLE manifest(chunk BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL,"    \
-	" time INTEGER NOT NULL) WITHOUT ROWID;"                                                   \
-	"PRAGMA application_id=" INDEX_TEXT(                                                       \
-		INDEX_APPLICATION_ID) ";"                                                          \
-				      "PRAGMA user_version=" INDEX_TEXT(                           \
-					      INDEX_SCHEMA_VERSION) ";"                            \
-								    "COMMIT;"
+/* clang-format off */
+#define INDEX_SCHEMA \
+	"BEGIN IMMEDIATE;" \
+	"CREATE TABLE chunk(name BLOB PRIMARY KEY, segment INTEGER NOT NULL," \
+	" place INTEGER NOT NULL) WITHOUT ROWID;" \
+	"CREATE TABLE segment(id INTEGER PRIMARY KEY, pack INTEGER NOT NULL," \
+	" offset INTEGER NOT NULL, length INTEGER NOT NULL);" \
+	"CREATE INDEX segment_at ON segment(pack, offset);" \
+	"CREATE TABLE pack(number INTEGER PRIMARY KEY, length INTEGER NOT NULL," \
+	" chunks INTEGER NOT NULL, raw INTEGER NOT NULL, damaged INTEGER NOT NULL," \
+	" used INTEGER NOT NULL DEFAULT 0);" \
+	"CREATE TABLE blob(digest BLOB PRIMARY KEY, size INTEGER NOT NULL," \
+	" record BLOB NOT NULL) WITHOUT ROWID;" \
+	"CREATE TABLE need(digest BLOB NOT NULL, pack INTEGER NOT NULL," \
+	" PRIMARY KEY(digest, pack)) WITHOUT ROWID;" \
+	"CREATE INDEX need_pack ON need(pack);" \
+	"CREATE TABLE manifest(chunk BLOB PRIMARY KEY, kind TEXT NOT NULL, name TEXT NOT NULL," \
+	" time INTEGER NOT NULL) WITHOUT ROWID;" \
+	"CREATE TABLE pin(owner BLOB NOT NULL, pack INTEGER NOT NULL, expires INTEGER NOT NULL," \
+	" PRIMARY KEY(owner, pack)) WITHOUT ROWID;" \
+	"PRAGMA application_id=" INDEX_TEXT(INDEX_APPLICATION_ID) ";" \
+	"PRAGMA user_version=" INDEX_TEXT(INDEX_SCHEMA_VERSION) ";" \
+	"COMMIT;"
+/* clang-format on */
 
 /* X(name, SQL) */
 #define INDEX_STATEMENTS(X)                                                                        \
@@ -48,15 +55,52 @@
 	X(DROP, "ROLLBACK TO record")                                                              \
 	X(FIND, "SELECT s.pack, s.offset, s.length, c.place FROM chunk c"                          \
 		" JOIN segment s ON s.id = c.segment WHERE c.name = ?1")                           \
-	X(SHORT, "SELECT name FROM chunk WHERE name >= ?1 ORDER BY name LIMIT 1")                  \
+	X(SHORT, "SELECT name, segment FROM chunk WHERE name >= ?1 ORDER BY name LIMIT 1")         \
+	X(NEXT_BLOB, "SELECT digest FROM blob WHERE digest > ?1 ORDER BY digest LIMIT 1")          \
 	X(FIND_BLOB, "SELECT record FROM blob WHERE digest = ?1")                                  \
-	X(PACKS, "SELECT number, length, damaged FROM pack ORDER BY number")                       \
+	X(PACKS, "SELECT number, length, damaged, used FROM pack ORDER BY number")                 \
 	X(TOTALS, "SELECT count(*), coalesce(sum(length), 0), coalesce(sum(chunks), 0),"           \
 		  " coalesce(sum(raw), 0), coalesce(sum(damaged), 0), (SELECT count(*) FROM "      \
 		  "blob), (SELECT count(*) FROM manifest) FROM pack")                              \
 	X(SEGMENT, "INSERT INTO segment(pack, offset, length) VALUES(?1, ?2, ?3)")                 \
 	X(CHUNK, "INSERT OR IGNORE INTO chunk VALUES(?1, ?2, ?3)")                                 \
-	X(PACK, "INSERT INTO pack VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT(number) DO UPDATE SET"    \
+	X(PACK, "INSERT INTO pack(number, length, chunks, raw, damaged) VALUES(?1, ?2, ?3, ?4, "   \
+		"?5)"                                                                              \
+		" ON CONFLICT(number) DO UPDATE SET"                                               \
 		" length = ?2, chunks = chunks + ?3, raw = raw + ?4, damaged = damaged + ?5")      \
 	X(BLOB, "INSERT OR REPLACE INTO blob VALUES(?1, ?2, ?3)")                                  \
-	X(MANIFEST, "INSERT OR REPLACE INTO manifest VALUES(?1, ?2, ?3, ?4)")
+	X(MANIFEST, "INSERT OR REPLACE INTO manifest VALUES(?1, ?2, ?3, ?4)")                      \
+	X(SEGMENT_PACK, "SELECT pack FROM segment WHERE id = ?1")                                  \
+	X(SEGMENT_AT, "SELECT id FROM segment WHERE pack = ?1 AND offset = ?2")                    \
+	X(SEGMENTS, "SELECT offset, length FROM segment WHERE pack = ?1 ORDER BY offset")          \
+	X(TALLY, "SELECT count(*), coalesce(sum(place & 2097151), 0) FROM chunk WHERE segment = "  \
+		 "?1")                                                                             \
+	X(DROP_CHUNK, "DELETE FROM chunk WHERE name = ?1 AND segment = ?2")                        \
+	X(DROP_CHUNKS, "DELETE FROM chunk WHERE segment = ?1")                                     \
+	X(DROP_PACK_CHUNKS,                                                                        \
+		"DELETE FROM chunk WHERE segment IN (SELECT id FROM segment WHERE pack = ?1)")     \
+	X(DROP_SEGMENT, "DELETE FROM segment WHERE id = ?1")                                       \
+	X(DROP_SEGMENTS, "DELETE FROM segment WHERE pack = ?1")                                    \
+	X(LESSEN_PACK, "UPDATE pack SET chunks = chunks - ?2, raw = raw - ?3 WHERE number = ?1")   \
+	X(DROP_PACK, "DELETE FROM pack WHERE number = ?1")                                         \
+	X(DROP_BLOBS,                                                                              \
+		"DELETE FROM blob WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE name = record)")     \
+	X(DROP_MANIFESTS, "DELETE FROM manifest WHERE NOT EXISTS (SELECT 1 FROM chunk WHERE name " \
+			  "= manifest.chunk)")                                                     \
+	X(NEED, "INSERT OR IGNORE INTO need VALUES(?1, ?2)")                                       \
+	X(NEEDS, "SELECT pack FROM need WHERE digest = ?1")                                        \
+	X(DROP_NEEDS,                                                                              \
+		"DELETE FROM need WHERE digest IN (SELECT digest FROM need WHERE pack = ?1)")      \
+	X(FORGET_NEEDS, "DELETE FROM need WHERE digest = ?1")                                      \
+	X(PIN, "INSERT OR REPLACE INTO pin VALUES(?1, ?2, ?3)")                                    \
+	X(UNPIN, "DELETE FROM pin WHERE owner = ?1")                                               \
+	X(UNPIN_PACK, "DELETE FROM pin WHERE pack = ?1")                                           \
+	X(PINS_OF, "SELECT pack FROM pin WHERE owner = ?1")                                        \
+	X(PINNED, "SELECT DISTINCT pack FROM pin WHERE expires > ?1")                              \
+	X(DROP_PINS,                                                                               \
+		"DELETE FROM pin WHERE expires <= ?1 OR pack NOT IN (SELECT number FROM pack)")    \
+	X(CLAMP_PINS, "UPDATE pin SET expires = ?1 WHERE expires > ?1")                            \
+	X(USE_PACK, "UPDATE pack SET used = ?2 WHERE number = ?1")                                 \
+	X(FIND_PACK, "SELECT length, damaged, used, chunks FROM pack WHERE number = ?1")           \
+	X(IN_NEED, "SELECT digest FROM need WHERE pack = ?1")                                      \
+	X(DROP_BLOB, "DELETE FROM blob WHERE digest = ?1")

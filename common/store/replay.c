@@ -4,6 +4,9 @@
 #include "common/store/catalogue.h"
 
 #include <stdlib.h>
+#include <string.h>
+
+#define DISK_BLOCK 4096u /* what a disk that cannot read loses at once, at most */
 
 struct replay {
 	const char *packs_dir;
@@ -12,6 +15,7 @@ struct replay {
 	uint8_t *record; /* SEGMENT_RECORD_MAX */
 	uint8_t *raw;	 /* SEGMENT_RAW_MAX */
 	bool may_cut;	 /* the pack at hand is the last one, and nobody writes */
+	bool unreadable; /* the disk refused to give some of its bytes */
 };
 
 enum record_state {
@@ -48,6 +52,27 @@ static int or_bad(enum record_state bad, enum record_state *ret, struct err *why
 	return 0;
 }
 
+/* Bytes that the disk does not give count as zeros: damage like any other, and no reason to go
+ * without the rest. */
+static int read_at(struct replay *r, const struct pack *p, uint8_t *bytes, size_t n, uint64_t at,
+	struct err *err)
+{
+	struct err why = { 0 };
+	if (file_read_at(p->fd, bytes, n, at, &why) == 0)
+		return 0;
+	if (why.code != ERR_IO) {
+		err_set(err, why.code, "%s", why.text);
+		return err_wrap(err, "%s", p->path);
+	}
+	r->unreadable = true;
+	for (size_t done = 0, k; done < n; done += k) {
+		k = min_size(n - done, DISK_BLOCK - (size_t)((at + done) % DISK_BLOCK));
+		if (file_read_at(p->fd, bytes + done, k, at + done, &why) != 0)
+			memset(bytes + done, 0, k);
+	}
+	return 0;
+}
+
 /* Reads the record at `at` into r->record. `seg` is filled in unless it is RECORD_BAD. */
 static int read_record(struct replay *r, const struct pack *p, uint64_t at, struct segment *seg,
 	enum record_state *ret, struct err *err)
@@ -58,16 +83,16 @@ static int read_record(struct replay *r, const struct pack *p, uint64_t at, stru
 		*ret = RECORD_BAD;
 		return 0;
 	}
-	if (file_read_at(p->fd, r->record, SEGMENT_HEAD_LEN, at, err) != 0)
-		return err_wrap(err, "%s", p->path);
+	if (read_at(r, p, r->record, SEGMENT_HEAD_LEN, at, err) != 0)
+		return -1;
 	if (segment_measure(r->record, &head_len, &record_len, &why) != 0)
 		return or_bad(RECORD_BAD, ret, &why, err);
 	if (record_len > p->end - at || record_len > SEGMENT_RECORD_MAX) {
 		*ret = RECORD_BAD;
 		return 0;
 	}
-	if (file_read_at(p->fd, r->record, record_len, at, err) != 0)
-		return err_wrap(err, "%s", p->path);
+	if (read_at(r, p, r->record, record_len, at, err) != 0)
+		return -1;
 	if (segment_parse(r->record, record_len, seg, &why) != 0)
 		return or_bad(RECORD_BAD, ret, &why, err);
 	*ret = RECORD_GOOD;
@@ -80,14 +105,15 @@ static int read_record(struct replay *r, const struct pack *p, uint64_t at, stru
 }
 
 /* The next offset from `at` on where a record could start, or the pack's end. */
-static int find_head(const struct pack *p, uint64_t at, uint64_t *ret, struct err *err)
+static int find_head(
+	struct replay *r, const struct pack *p, uint64_t at, uint64_t *ret, struct err *err)
 {
 	uint8_t window[16384];
 	size_t head_len, record_len;
 	while (p->end - at >= SEGMENT_HEAD_LEN) {
 		size_t n = (size_t)min_u64(sizeof window, p->end - at);
-		if (file_read_at(p->fd, window, n, at, err) != 0)
-			return err_wrap(err, "%s", p->path);
+		if (read_at(r, p, window, n, at, err) != 0)
+			return -1;
 		size_t starts = n - SEGMENT_HEAD_LEN + 1;
 		for (size_t i = 0; i < starts; i++) {
 			if (segment_measure(window + i, &head_len, &record_len, NULL) != 0)
@@ -144,7 +170,7 @@ static int scan(struct replay *r, struct pack *p, uint64_t from, struct err *err
 		bad = !good;
 		if (next == at) {
 			searched = true;
-			if (find_head(p, at + 1, &next, err) != 0)
+			if (find_head(r, p, at + 1, &next, err) != 0)
 				return -1;
 		} else if (good) {
 			searched = false;
@@ -153,7 +179,8 @@ static int scan(struct replay *r, struct pack *p, uint64_t from, struct err *err
 	}
 	if (!bad)
 		return 0;
-	if (r->may_cut)
+	/* What cannot be read now may be readable another time. */
+	if (r->may_cut && !r->unreadable)
 		return pack_cut(p, bad_from, err);
 	return index_note_pack(r->ix, p->number, p->end, 1, err);
 }
@@ -177,6 +204,7 @@ static int replay_pack(struct replay *r, uint32_t number, uint64_t from, struct 
 	struct pack p CLEANUP(pack_close) = { 0 };
 	if (pack_open(r->packs_dir, number, &p, err) != 0)
 		return -1;
+	r->unreadable = false;
 	if (from != 0 && p.end == from)
 		return 0;
 	if (p.end > PACK_FILE_MAX)

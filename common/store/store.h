@@ -11,6 +11,7 @@
 #include "common/chunk/segment.h"
 
 struct store;
+struct store_pin;
 
 /* Where a chunk is. */
 struct store_place {
@@ -25,20 +26,26 @@ struct store_place {
  * pack and replays what the index has not seen. */
 int store_open(const char *dir, struct store **ret, struct err *err) MUST_CHECK;
 
+/* Of a store that need not be open: the bytes of its packs, and when the oldest was last written,
+ * in ms since 1970. A directory that is no store has none. */
+int store_measure(
+	const char *dir, uint64_t *ret_bytes, uint64_t *ret_oldest_ms, struct err *err) MUST_CHECK;
+
 /* Closes without syncing what was not synced (a crash would do the same). NULL is fine. */
 void store_close(struct store *s);
 
-/* --- questions --- */
+/* --- questions: `pin` (NULL: none) keeps what a "yes" rests on, see store_pin_begin --- */
 
-int store_find(struct store *s, const struct digest *name, struct store_place *ret, bool *ret_found,
-	struct err *err) MUST_CHECK;
+int store_find(struct store *s, const struct digest *name, struct store_pin *pin,
+	struct store_place *ret, bool *ret_found, struct err *err) MUST_CHECK;
 
 /* Is there a chunk whose digest_short is this? */
-int store_has_short(struct store *s, uint64_t short_name, bool *ret, struct err *err) MUST_CHECK;
+int store_has_short(struct store *s, uint64_t short_name, struct store_pin *pin, bool *ret,
+	struct err *err) MUST_CHECK;
 
 /* Is there this recipe chunk, and everything that it names? */
 int store_has_tree(struct store *s, enum recipe_stream stream, const struct digest *recipe,
-	bool *ret, struct err *err) MUST_CHECK;
+	struct store_pin *pin, bool *ret, struct err *err) MUST_CHECK;
 
 /* --- writing --- */
 
@@ -48,7 +55,7 @@ int store_has_tree(struct store *s, enum recipe_stream stream, const struct dige
  * refused (ERR_PROTOCOL): those the store makes itself. ERR_FULL leaves the store usable; after a
  * failed sync everything is refused (ERR_IO) until the store is opened again. */
 int store_put(struct store *s, const struct segment *seg, const uint8_t *record,
-	struct err *err) MUST_CHECK;
+	struct store_pin *pin, struct err *err) MUST_CHECK;
 
 /* Makes one record out of one or more small chunks and puts it (lists, blob records, manifests). */
 struct store_chunk {
@@ -71,8 +78,8 @@ int store_sync(struct store *s, struct err *err) MUST_CHECK;
 
 /* The complete, verified blob's record; *ret_found false when there is none, or when damage has
  * taken parts of it. Caller blob_record_done. */
-int store_blob_find(struct store *s, const struct digest *digest, struct blob_record *ret,
-	bool *ret_found, struct err *err) MUST_CHECK;
+int store_blob_find(struct store *s, const struct digest *digest, struct store_pin *pin,
+	struct blob_record *ret, bool *ret_found, struct err *err) MUST_CHECK;
 
 /* Records a blob whose rebuilt bytes were verified: writes its lists and its record. names[stream]
  * are the names of the recipe chunks in order. Durable after the next store_sync. */
@@ -93,8 +100,74 @@ struct store_stats {
 	uint64_t raw_bytes;    /* of all chunks */
 	uint64_t stored_bytes; /* of all packs */
 	uint64_t damaged;      /* stretches of packs that were passed over as unreadable */
+	uint64_t pinned_bytes; /* of packs that a job keeps */
 };
 int store_stats(struct store *s, struct store_stats *ret, struct err *err) MUST_CHECK;
+
+/* --- keeping and giving up --- */
+
+/*
+ * A store may be a cache: above `cache_max` bytes of packs, or below `floor_free` free bytes of its
+ * file system, whole packs are given up, the longest unused first, never one that is pinned or
+ * referenced. What then still does not fit is ERR_FULL with the numbers, and the store stays
+ * usable. UINT64_MAX and 0: no such limit.
+ */
+struct store_limits {
+	uint64_t cache_max;
+	uint64_t floor_free;
+};
+void store_set_limits(struct store *s, const struct store_limits *limits);
+
+/* For one who keeps several stores within one limit: the bytes of all packs, when the pack that
+ * would be given up next was last used (ms since 1970; *ret_any false: none may go), and giving it
+ * up (*ret_bytes 0: none). */
+uint64_t store_bytes(const struct store *s);
+int store_oldest(struct store *s, bool *ret_any, uint64_t *ret_used_ms, struct err *err) MUST_CHECK;
+int store_give_up_oldest(struct store *s, uint64_t *ret_bytes, struct err *err) MUST_CHECK;
+
+/*
+ * A pin keeps what it was told of from being given up. `owner` names the job, the same for the same
+ * job run again (the hash of key and image): it takes over what that job had pinned before. Every
+ * question above with a pin adds the packs that its "yes" rests on; store_put adds the pack that
+ * was written. Pins are rows of the index and become durable with store_sync: what was acknowledged
+ * stays pinned across a crash, STORE_PIN_SECONDS at most.
+ */
+#define STORE_PIN_SECONDS (24u * 3600u)
+int store_pin_begin(struct store *s, const struct digest *owner, struct store_pin **ret,
+	struct err *err) MUST_CHECK;
+
+/* `finished`: what it pinned may go at once; else it stays pinned for STORE_PIN_SECONDS. */
+void store_pin_end(struct store *s, struct store_pin *pin, bool finished);
+
+/* Gives up every pack that is neither pinned nor referenced; `dry_run` only counts. */
+struct store_pruned {
+	uint64_t packs, bytes; /* given up */
+	uint64_t kept_bytes;   /* pinned or referenced */
+};
+int store_prune(
+	struct store *s, bool dry_run, struct store_pruned *ret, struct err *err) MUST_CHECK;
+
+/* --- damage --- */
+
+/* `fn` gets a line for people for everything that is found damaged, by whatever call. */
+typedef void store_problem_fn(void *ctx, const char *text);
+void store_on_damage(struct store *s, store_problem_fn *fn, void *ctx);
+
+/* A read found the record at this place damaged (ERR_CORRUPT): reads its whole pack, and takes
+ * every record that is not what it was out of the index. Its chunks then count as missing and can
+ * be put again. *ret_dropped: records taken out. */
+int store_drop_damaged(struct store *s, const struct store_place *at, uint64_t *ret_dropped,
+	struct err *err) MUST_CHECK;
+
+/* The pack behind this one (0: the first) that the pin keeps; 0 when there is none. For the NULL
+ * pin, too. */
+uint32_t store_pin_next(const struct store_pin *pin, uint32_t after);
+
+/* The blob's rebuilt bytes were not what its record says: it is not known any more. */
+int store_drop_blob(struct store *s, const struct digest *digest, struct err *err) MUST_CHECK;
+
+/* Deletes the index and makes it anew from the packs. */
+int store_rebuild_index(struct store *s, struct err *err) MUST_CHECK;
 
 /* --- reading from another thread --- */
 

@@ -50,7 +50,7 @@ int store_put_chunks(struct store *s, const struct store_chunk *chunks, size_t n
 	 * chunk: replay looks for the kind. */
 	bool wanted = catalogue_wants_raw(&seg);
 	return store_put_record(
-		s, &seg, buf_bytes(&record), wanted ? buf_bytes(&raw) : NULL, wanted, err);
+		s, &seg, buf_bytes(&record), wanted ? buf_bytes(&raw) : NULL, wanted, NULL, err);
 }
 
 /* Chunks that wait to fill a record. */
@@ -81,41 +81,78 @@ static int gather(struct gathered *g, enum chunk_kind kind, const void *bytes, s
 
 /* --- blobs --- */
 
-/* Reads and checks the record of the blob, which the chunk `name` holds. */
+/* Reads and checks the record of the blob, which the chunk `name` holds; *ret_pack is where. */
 static int read_blob(struct store *s, const struct digest *digest, const struct digest *name,
-	struct blob_record *ret, bool *ret_found, struct err *err)
+	struct blob_record *ret, uint32_t *ret_pack, bool *ret_found, struct err *err)
 {
 	const uint8_t *bytes;
-	size_t len;
-	if (store_read(s, name, &bytes, &len, ret_found, err) != 0)
+	struct store_place at;
+	if (store_read(s, name, &at, &bytes, ret_found, err) != 0)
 		return -1;
 	if (!*ret_found)
 		return 0;
 	struct blob_record record = { 0 };
-	if (blob_record_parse(bytes, len, &record, err) != 0)
-		return -1;
-	bool complete = true;
-	int r = 0;
-	if (!digest_equal(&record.digest, digest))
-		r = err_set(err, ERR_CORRUPT, "is another blob's");
-	else if (s->damaged)
-		r = store_has_blob(s, &record, &complete, err);
-	if (r != 0 || !complete)
+	struct err why = { 0 };
+	*ret_found = blob_record_parse(bytes, at.len, &record, &why) == 0 &&
+		     digest_equal(&record.digest, digest);
+	if (!*ret_found) {
 		blob_record_done(&record);
-	else
-		*ret = record;
-	*ret_found = complete;
+		return why.code == ERR_NOMEM ? err_nomem(err) : 0;
+	}
+	*ret = record;
+	*ret_pack = at.pack;
+	return 0;
+}
+
+/* The packs that the blob needs: known, or found out and then known; none if it is not complete. */
+static int find_needs(struct store *s, const struct blob_record *record, uint32_t pack,
+	struct pack_set *ret, struct err *err)
+{
+	bool complete;
+	if (index_needs(s->ix, &record->digest, ret, err) != 0)
+		return -1;
+	if (ret->n > 0)
+		return 0;
+	if (pack_set_add(ret, pack, NULL, err) != 0 ||
+		store_has_blob(s, record, ret, &complete, err) != 0)
+		return -1;
+	struct err ignored; /* then it is found out again */
+	if (!complete)
+		ret->n = 0;
+	else if (!s->broken && !s->behind &&
+		 index_set_needs(s->ix, &record->digest, ret, &ignored) != 0)
+		store_rows_lost(s);
+	return 0;
+}
+
+/* As store_blob_find, of a blob whose record is in the chunk `name`. */
+static int find_blob(struct store *s, const struct digest *digest, const struct digest *name,
+	struct store_pin *pin, struct blob_record *ret, bool *ret_found, struct err *err)
+{
+	struct pack_set needs = { 0 };
+	uint32_t pack = 0;
+	if (read_blob(s, digest, name, ret, &pack, ret_found, err) != 0)
+		return -1;
+	if (!*ret_found)
+		return 0;
+	int r = find_needs(s, ret, pack, &needs, err);
+	if (r == 0)
+		r = pin_add_all(s, pin, &needs, err);
+	*ret_found = r == 0 && needs.n > 0;
+	if (!*ret_found)
+		blob_record_done(ret);
+	pack_set_done(&needs);
 	return r;
 }
 
-int store_blob_find(struct store *s, const struct digest *digest, struct blob_record *ret,
-	bool *ret_found, struct err *err)
+int store_blob_find(struct store *s, const struct digest *digest, struct store_pin *pin,
+	struct blob_record *ret, bool *ret_found, struct err *err)
 {
 	struct digest name;
 	bool found;
 	if (index_find_blob(s->ix, digest, &name, &found, err) != 0)
 		return -1;
-	if (found && read_blob(s, digest, &name, ret, &found, err) != 0) {
+	if (found && find_blob(s, digest, &name, pin, ret, &found, err) != 0) {
 		char text[DIGEST_TEXT_LEN + 1];
 		digest_text(digest, text);
 		return err_wrap(err, "the record of blob %s", text);
@@ -144,6 +181,21 @@ static int gather_lists(struct gathered *g, const struct digest *names[2], const
 	return 0;
 }
 
+/* Finds out now what a later question would have to find out while somebody waits. */
+static int note_needs(struct store *s, const struct blob_record *record, const struct digest *name,
+	struct err *err)
+{
+	struct pack_set needs = { 0 };
+	struct store_place at;
+	bool found;
+	int r = index_find(s->ix, name, &at, &found, err);
+	struct err ignored;
+	if (r == 0 && found)
+		(void)!find_needs(s, record, at.pack, &needs, &ignored);
+	pack_set_done(&needs);
+	return r;
+}
+
 static int put_blob(struct store *s, const struct digest *names[2], const size_t n_names[2],
 	struct blob_record *record, struct buf *bytes, struct err *err)
 {
@@ -161,7 +213,7 @@ static int put_blob(struct store *s, const struct digest *names[2], const size_t
 	bool again = found && digest_equal(&name, &before);
 	if (!again && gather(&g, CHUNK_BLOB, buf_bytes(bytes), buf_len(bytes), &name, err) != 0)
 		return -1;
-	return flush(&g, err);
+	return flush(&g, err) != 0 ? -1 : note_needs(s, record, &name, err);
 }
 
 int store_blob_put(struct store *s, const struct digest *digest, uint64_t size,

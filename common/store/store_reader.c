@@ -1,6 +1,11 @@
+/*
+ * Owns a few open packs and opened segments. Happy path: place -> pack -> record, checked -> bytes
+ * of a chunk, found under its name. Packs may vanish (given up), shrink or be replaced at any time:
+ * each record is looked for in the file that has the pack's name now, and everything that is not as
+ * the index said is ERR_CORRUPT.
+ */
 #include "common/base/file.h"
-#include "common/store/pack.h"
-#include "common/store/store.h"
+#include "common/store/store_impl.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +33,7 @@ struct store_reader {
 	char *packs_dir;
 	struct segment_opener *opener;
 	uint8_t *record; /* SEGMENT_RECORD_MAX */
+	uint8_t *raw;	 /* SEGMENT_RAW_MAX, once a record was looked at */
 	uint64_t clock;	 /* counts uses, for the choice of what goes */
 	struct open_pack files[STORE_READER_FILES];
 	struct open_segment segments[STORE_READER_SEGMENTS];
@@ -74,6 +80,7 @@ void store_reader_free(struct store_reader *r)
 		free_file(&r->files[i]);
 	segment_opener_free(r->opener);
 	free(r->record);
+	free(r->raw);
 	free(r->packs_dir);
 	free(r);
 }
@@ -85,14 +92,15 @@ static int damaged(const struct store_place *at, struct err *err)
 }
 
 /* The open pack, from the cache or instead of the one not used for longest. */
-static int open_file(struct store_reader *r, uint32_t number, int *ret, struct err *err)
+static int open_file(
+	struct store_reader *r, uint32_t number, struct open_pack **ret, struct err *err)
 {
 	struct open_pack *oldest = &r->files[0];
 	for (size_t i = 0; i < ARRAY_LEN(r->files); i++) {
 		struct open_pack *f = &r->files[i];
 		if (f->number == number) {
 			f->used = ++r->clock;
-			*ret = f->fd;
+			*ret = f;
 			return 0;
 		}
 		if (f->number == 0 || (oldest->number != 0 && f->used < oldest->used))
@@ -107,40 +115,72 @@ static int open_file(struct store_reader *r, uint32_t number, int *ret, struct e
 				       : err_errno(err, errno, "cannot open %s", path);
 	free_file(oldest);
 	*oldest = (struct open_pack){ .number = number, .fd = fd, .used = ++r->clock };
-	*ret = fd;
+	*ret = oldest;
 	return 0;
 }
 
-/* Reads the record into r->record. */
-static int read_record(struct store_reader *r, const struct store_place *at, struct err *err)
+/* The open pack and its length. A file that has lost its name is let go of. */
+static int find_file(
+	struct store_reader *r, uint32_t number, int *ret_fd, uint64_t *ret_size, struct err *err)
 {
-	int fd = -1;
+	struct open_pack *file = NULL;
 	struct stat st;
+	for (bool first = true;; first = false) {
+		if (open_file(r, number, &file, err) != 0)
+			return -1;
+		if (fstat(file->fd, &st) != 0)
+			return err_errno(err, errno, "cannot look at the file");
+		if (st.st_nlink > 0 || !first)
+			break;
+		free_file(file);
+	}
+	*ret_fd = file->fd;
+	*ret_size = (uint64_t)st.st_size;
+	return 0;
+}
+
+/* What the disk does not give back is damaged like anything else. */
+static int read_bytes(
+	struct store_reader *r, int fd, size_t n, const struct store_place *at, struct err *err)
+{
+	if (file_read_at(fd, r->record, n, at->record_offset, err) == 0)
+		return 0;
+	if (err->code == ERR_IO)
+		err->code = ERR_CORRUPT;
+	return -1;
+}
+
+/* Reads the record into r->record, its head or all of it, and parses it. */
+static int read_record(struct store_reader *r, const struct store_place *at, bool whole,
+	struct segment *ret, struct err *err)
+{
+	int fd;
+	uint64_t size;
+	size_t head_len, record_len;
 	if (at->pack == 0 || at->record_len < SEGMENT_HEAD_LEN ||
 		at->record_len > SEGMENT_RECORD_MAX)
 		return err_set(err, ERR_CORRUPT, "no such place");
-	if (open_file(r, at->pack, &fd, err) != 0)
+	if (find_file(r, at->pack, &fd, &size, err) != 0)
 		return -1;
-	if (fstat(fd, &st) != 0)
-		return err_errno(err, errno, "cannot look at the file");
-	uint64_t size = (uint64_t)st.st_size;
 	if (at->record_len > size || at->record_offset > size - at->record_len)
 		return err_set(err, ERR_CORRUPT, "lies outside of the file");
-	return file_read_at(fd, r->record, at->record_len, at->record_offset, err);
+	size_t n = whole ? at->record_len : SEGMENT_HEAD_LEN;
+	if (read_bytes(r, fd, n, at, err) != 0 ||
+		segment_measure(r->record, &head_len, &record_len, err) != 0)
+		return -1;
+	if (record_len != at->record_len)
+		return err_set(err, ERR_CORRUPT, "has another length than the index says");
+	if (!whole && read_bytes(r, fd, head_len, at, err) != 0)
+		return -1;
+	return segment_parse(r->record, whole ? record_len : head_len, ret, err);
 }
 
 static int fill(struct store_reader *r, const struct store_place *at, struct open_segment *slot,
 	struct err *err)
 {
-	size_t head_len, record_len;
 	if (!slot->raw && !(slot->raw = malloc(SEGMENT_RAW_MAX)))
 		return err_nomem(err);
-	if (read_record(r, at, err) != 0 ||
-		segment_measure(r->record, &head_len, &record_len, err) != 0)
-		return -1;
-	if (record_len != at->record_len)
-		return err_set(err, ERR_CORRUPT, "has another length than the index says");
-	if (segment_parse(r->record, record_len, &slot->head, err) != 0)
+	if (read_record(r, at, true, &slot->head, err) != 0)
 		return -1;
 	/* The stored bytes hash to what was verified, names and all, before the record was put. */
 	return segment_open(r->opener, &slot->head, r->record, false, slot->raw, err);
@@ -205,4 +245,27 @@ int store_reader_chunk(struct store_reader *r, const struct digest *name,
 	}
 	*ret = seg->raw + at->offset;
 	return 0;
+}
+
+int store_reader_record(struct store_reader *r, const struct store_place *at, bool whole,
+	struct segment *ret, struct err *err)
+{
+	if (!r->raw && !(r->raw = malloc(SEGMENT_RAW_MAX)))
+		return err_nomem(err);
+	if (read_record(r, at, whole, ret, err) != 0)
+		return -1;
+	if (!whole || segment_open(r->opener, ret, r->record, true, r->raw, err) == 0)
+		return 0;
+	segment_done(ret);
+	return -1;
+}
+
+void store_reader_forget(struct store_reader *r, uint32_t pack)
+{
+	for (size_t i = 0; i < ARRAY_LEN(r->segments); i++)
+		if (r->segments[i].pack == pack)
+			free_segment(&r->segments[i]);
+	for (size_t i = 0; i < ARRAY_LEN(r->files); i++)
+		if (r->files[i].number == pack)
+			free_file(&r->files[i]);
 }

@@ -25,6 +25,8 @@ static void walk(const struct message *m)
 		}
 		if (n != m->image_offer.tags.n)
 			abort();
+		for (uint32_t i = 0; i < m->image_offer.sizes.n; i++)
+			sum = sum + wire_number(&m->image_offer.sizes, i);
 	}
 	if (m->type == MSG_ASK_CHUNKS) {
 		for (uint32_t i = 0; i < m->ask_chunks.names.n; i++)

@@ -195,7 +195,7 @@ test_the_name_of_a_key_is_used_once() {
 
 test_a_receiver_that_is_not_there_is_code_6() {
 	receiver_stop "$STATE"
-	expect_client 6 "127.0.0.1:$DRAY_PORT" push t/busybox:1 --to b
+	expect_client 6 "127.0.0.1:$DRAY_PORT" push t/busybox:1 --to b --retry-for 0s
 	receiver_start "$STATE" "$B"
 	assert_works
 }
@@ -203,7 +203,7 @@ test_a_receiver_that_is_not_there_is_code_6() {
 test_another_receiver_at_the_address_is_not_trusted() {
 	receiver_stop "$STATE"
 	receiver_start "$SANDBOX/impostor" "$B"
-	expect_client '[56]' "127.0.0.1:$DRAY_PORT|key" push t/busybox:1 --to b
+	expect_client '[56]' "127.0.0.1:$DRAY_PORT|key" push t/busybox:1 --to b --retry-for 0s
 	receiver_stop "$SANDBOX/impostor"
 	receiver_start "$STATE" "$B"
 	assert_works
@@ -233,7 +233,7 @@ test_a_receiver_that_dies_for_good_is_code_6() {
 		sleep 0.4
 		receiver_kill "$STATE"
 	) &
-	dray_push "$CONFIG" "$A" t/large:1 --to b >"$OUT" 2>"$OUT.err" || code=$?
+	dray_push "$CONFIG" "$A" t/large:1 --to b --retry-for 2s >"$OUT" 2>"$OUT.err" || code=$?
 	wait
 	receiver_start "$STATE" "$B"
 	cat "$OUT.err"
@@ -296,6 +296,55 @@ test_an_interrupted_push_is_code_130_and_leaves_nothing() {
 	assert_works
 }
 
+# --- trying again ---
+
+test_a_receiver_that_comes_up_later_is_waited_for() {
+	receiver_stop "$STATE"
+	(
+		sleep 1.5
+		receiver_start "$STATE" "$B"
+	) &
+	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b
+	wait
+	assert_grep 'trying again in .* more' "$OUT.err"
+	assert_grep '"event":"retry"' "$OUT"
+}
+
+test_a_push_goes_on_when_its_receiver_was_killed_and_started_again() {
+	(
+		sleep 0.4
+		receiver_kill "$STATE"
+		sleep 0.5
+		receiver_start "$STATE" "$B"
+	) &
+	push_json "$CONFIG" "$A" "$OUT" t/large:1 --to b
+	wait
+	assert_grep 'trying again' "$OUT.err"
+	assert_equal "$(images_id "$B" t/large:1)" "$(images_id "$A" t/large:1)" "ID"
+	assert_equal "$(images_dangling "$B")" 0 "images without a tag"
+	engine_docker "$B" rmi t/large:1 >/dev/null
+}
+
+test_waiting_ends_after_the_given_time_or_at_once_by_a_signal() {
+	local client code=0 began=$SECONDS
+	receiver_stop "$STATE"
+	dray_push "$CONFIG" "$A" t/busybox:1 --to b --retry-for 3s >"$OUT" 2>"$OUT.err" || code=$?
+	assert_equal "$code" 6 "exit code"
+	code=0
+	assert_equal "$((SECONDS - began >= 3 && SECONDS - began <= 6))" 1 "gave up after about 3 s"
+	DRAY_CONFIG_DIR=$CONFIG env --default-signal=INT "$DRAY" push -H "$(engine_address "$A")" \
+		t/busybox:1 --to b >"$OUT" 2>"$OUT.err" &
+	client=$!
+	sleep 2
+	began=$SECONDS
+	kill -INT "$client"
+	wait "$client" || code=$?
+	assert_equal "$code" 130 "exit code"
+	assert_equal "$((SECONDS - began <= 1))" 1 "ended at once"
+	receiver_start "$STATE" "$B"
+	assert_works
+}
+
 # --- the receiver and its engine ---
 
 test_a_port_that_is_taken_is_named() {
@@ -321,7 +370,7 @@ test_a_state_that_cannot_be_written_is_named() {
 
 test_a_target_engine_that_is_not_running_is_said_and_survived() {
 	engine_stop "$B"
-	expect_client '[16]' "$B/docker.sock" push t/large:1 --to b
+	expect_client '[16]' "$B/docker.sock" push t/large:1 --to b --retry-for 0s
 	engine_start "$B"
 	assert_works
 }
@@ -333,7 +382,7 @@ test_an_engine_without_room_is_an_error_and_keeps_nothing() {
 	engine_start "$SMALL"
 	receiver_stop "$STATE"
 	receiver_start "$STATE" "$SMALL"
-	expect_client 1 'no space' push t/large:1 --to b
+	expect_client 1 'no space|are free' push t/large:1 --to b
 	assert_equal "$(engine_docker "$SMALL" images --all --quiet)" "" "images on the target"
 	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b
 	assert_equal "$(images_id "$SMALL" t/busybox:1)" "$(images_id "$A" t/busybox:1)" "ID"

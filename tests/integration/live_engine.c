@@ -12,15 +12,19 @@
 #include "common/engine/engine.h"
 #include "server/engine_host.h"
 #include "server/load_journal.h"
+#include "server/uv_engine_port.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #define LAYER_SIZE_MAX (512u << 20)
 
@@ -247,6 +251,8 @@ struct net {
 	uint64_t kill_at;
 	uint64_t stop_at;    /* nothing more is sent, and the waiting ends */
 	bool abort_applying; /* an ABORT when the engine has everything */
+	bool stop_applying;  /* the waiting ends then */
+	bool untagged;
 
 	size_t member, member_at;
 	bool member_open, committed;
@@ -260,7 +266,9 @@ struct net {
 	bool image_present, over;
 };
 
-static struct net net;
+static struct net net, other; /* `other`: a second job, beside */
+static struct engine_host *engine_host_now;
+static unsigned lost;
 static pid_t kill_pid;
 
 static void net_send(struct port_message *m)
@@ -358,12 +366,8 @@ static void pump(void)
 	}
 }
 
-static void on_port(void *ctx, const struct port_message *m)
+static void take_reply(const struct port_message *m)
 {
-	(void)ctx;
-	/* Every message begins with its job; those of an earlier one may be on their way still. */
-	if (m->credit.job != net.job)
-		return;
 	switch (m->type) {
 	case PORT_CREDIT:
 		net.credit += m->credit.bytes;
@@ -395,6 +399,8 @@ static void on_port(void *ctx, const struct port_message *m)
 	case PORT_PHASE:
 		if (net.abort_applying && m->phase.phase == PHASE_APPLYING)
 			net_abort();
+		if (net.stop_applying && m->phase.phase == PHASE_APPLYING)
+			waiting = false;
 		break;
 	case PORT_HAVE:
 	case PORT_OPEN:
@@ -404,6 +410,27 @@ static void on_port(void *ctx, const struct port_message *m)
 	case PORT_TAG:
 	case PORT_ABORT:
 		break;
+	}
+}
+
+static void swap_jobs(void)
+{
+	struct net kept = net;
+
+	net = other;
+	other = kept;
+}
+
+/* Every message begins with its job; those of an earlier one may be on their way still. */
+static void on_port(void *ctx, const struct port_message *m)
+{
+	(void)ctx;
+	if (m->credit.job == net.job) {
+		take_reply(m);
+	} else if (m->credit.job == other.job) {
+		swap_jobs();
+		take_reply(m);
+		swap_jobs();
 	}
 }
 
@@ -423,7 +450,7 @@ static void net_reset(const struct saved *s, const struct digest *image)
 
 static const char *const wanted_tags[] = { "dray-live:1", "dray-live.test/a/b:2" };
 
-static void net_open(void)
+static void send_open(void)
 {
 	struct port_message m = { .type = PORT_OPEN };
 	CLEANUP(buf_done) struct buf tags;
@@ -433,8 +460,13 @@ static void net_open(void)
 	m.open.key = wire_text_of("test", 4);
 	m.open.image = net.image;
 	m.open.diff_ids = (wire_digests){ .at = net.saved->diff_ids, .n = (uint32_t)net.saved->n };
-	m.open.tags = wire_texts_of(&tags, wanted_tags, ARRAY_LEN(wanted_tags));
+	m.open.tags = wire_texts_of(&tags, wanted_tags, net.untagged ? 0 : ARRAY_LEN(wanted_tags));
 	net_send(&m);
+}
+
+static void net_open(void)
+{
+	send_open();
 	wait_for_loop();
 }
 
@@ -496,16 +528,42 @@ static size_t journal_entries(const char *state)
 	return n + odd;
 }
 
+static void on_lost(void *ctx, const struct err *why)
+{
+	(void)ctx;
+	(void)why;
+	lost++;
+	waiting = false;
+}
+
+/* As at the start, or when the network process was started anew. */
+static void join(void)
+{
+	int control[2], bodies[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0 ||
+		pipe2(bodies, O_CLOEXEC) != 0)
+		die("descriptors");
+	engine_port_attach(net.port, control[0], bodies[1]);
+	engine_host_attach(engine_host_now, control[1], bodies[0]);
+}
+
 static void start_host(const char *host, const char *state)
 {
-	if (engine_host_start(&loop, host, state, may_tag, may_see, NULL, on_port, NULL, &net.port,
-		    &last_err) != 0)
+	static const struct engine_port_ops ops = { .message = on_port, .lost = on_lost };
+
+	if (engine_host_start(
+		    &loop, host, state, may_tag, may_see, NULL, &engine_host_now, &last_err) != 0 ||
+		engine_port_new(&loop, PORT_END_NET, &ops, NULL, &net.port, &last_err) != 0)
 		die("engine side");
+	join();
 }
 
 static void stop_host(void)
 {
-	engine_host_close(net.port, on_closed, NULL);
+	engine_host_close(engine_host_now, on_closed, NULL);
+	wait_for_loop();
+	engine_port_close(net.port, on_closed, NULL);
 	wait_for_loop();
 }
 
@@ -654,7 +712,7 @@ static void case_bad(
 			leave_out[i] = digest_equal(&s->diff_ids[i], &s->diff_ids[s->n - 1]);
 		net.leave_out = leave_out;
 		net_open();
-		check(net.failed == 1 && net.code == ERR_NOT_FOUND && !inspect_id(b, id),
+		check(net.failed == 1 && net.code == ERR_AGAIN && !inspect_id(b, id),
 			"a layer that neither came nor is there fails");
 	}
 	net_reset(s, id);
@@ -821,7 +879,7 @@ static void case_kept(struct engine *b, const char *host, const struct saved *s,
 	start_host(host, state);
 	net_reset(s, id);
 	net_tag(wanted_tags[0]);
-	check(net.failed == 1 && net.code == ERR_NOT_FOUND && !inspect_id(b, id),
+	check(net.failed == 1 && net.code == ERR_AGAIN && !inspect_id(b, id),
 		"a tag that comes during the clean-up waits and finds the image gone");
 	/* A load that comes then is not taken for an old one. */
 	if (load_journal_write(dir, &entry, &last_err) != 0)
@@ -834,25 +892,165 @@ static void case_kept(struct engine *b, const char *host, const struct saved *s,
 	untag(host);
 }
 
+static bool over(const struct net *n)
+{
+	return n->loaded + n->failed > 0;
+}
+
+/* Two jobs for the same image at once; the second one's first layer, or none, is damaged. */
+static void load_twice(const struct saved *s, const struct digest *id, bool untagged, bool damaged)
+{
+	net_reset(s, id);
+	net.untagged = untagged;
+	other = net;
+	swap_jobs();
+	net_reset(s, id);
+	net.untagged = untagged;
+	swap_jobs();
+	other.corrupt = damaged ? 0 : SIZE_MAX;
+	send_open();
+	swap_jobs();
+	send_open();
+	swap_jobs();
+	while (!over(&net) || !over(&other))
+		wait_for_loop();
+}
+
+static void remove_image(const char *host, const struct digest *id)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(id, text);
+	docker(host, "rmi", "-f", text);
+}
+
+static void case_at_once(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	remove_image(host, id);
+	load_twice(s, id, false, false);
+	check(net.loaded == 1 && other.loaded == 1, "two loads of one image at once both succeed");
+	wait_ms(50);
+	check(inspect_id(b, id) && found_tags == 2 && journal_entries(state) == 0,
+		"with its tags, and no journal entry is left");
+	remove_image(host, id);
+	load_twice(s, id, true, true);
+	check(net.loaded == 1 && other.failed == 1 && other.code == ERR_VERIFY,
+		"one of two that is damaged fails alone");
+	wait_ms(50);
+	check(inspect_id(b, id) && journal_entries(state) == 0,
+		"and does not remove what the other loaded, though it has no tag");
+	remove_image(host, id);
+	other = (struct net){ 0 };
+}
+
+/* What an interrupted load left may be removed only until the image is wanted again. */
+static void case_wanted_again(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry late = { .image = *id, .job = 9, .committed = (uint64_t)time(NULL) };
+
+	if (!dir || load_journal_write(dir, &late, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_ms(200);
+	check(journal_entries(state) == 1,
+		"an engine may come late with an image: the entry is kept");
+	net_reset(s, id);
+	net.untagged = true;
+	net_open();
+	check(net.loaded == 1 && journal_entries(state) == 0, "until the image is loaded again");
+	wait_ms(2500);
+	check(inspect_id(b, id), "which then stays, though it has no tag");
+	remove_image(host, id);
+}
+
+/* Another network process comes in the middle of a load and asks for the same image. */
+static void case_joined_anew(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	for (int applying = 0; applying < 2; applying++) {
+		net_reset(s, id);
+		net.stop_at = applying ? UINT64_MAX : 1;
+		net.stop_applying = applying;
+		net_open();
+		lost = 0;
+		join();
+		net_reset(s, id);
+		net.job = 1; /* a new process begins anew */
+		net_have();
+		check(lost == 1 && net.failed == 0, "a new network process is heard at once");
+		net_reset(s, id);
+		net.job = 2;
+		net_open();
+		check(net.loaded == 1, "and its load of the same image succeeds");
+		for (int i = 0; i < 100 && journal_entries(state) > 0; i++)
+			wait_ms(50);
+		check(inspect_id(b, id) && found_tags == 2 && journal_entries(state) == 0,
+			"with its tags, while that of the old one is forgotten");
+		remove_image(host, id);
+	}
+	net_reset(s, id);
+	net.stop_applying = true;
+	net_open();
+	join();
+	for (int i = 0; i < 200 && journal_entries(state) > 0; i++)
+		wait_ms(50);
+	check(!inspect_id(b, id) && journal_entries(state) == 0,
+		"a load that nobody waits for any more leaves nothing");
+}
+
+static void on_host_idle(void *ctx)
+{
+	bool *idle = ctx;
+
+	*idle = true;
+	waiting = false;
+}
+
+static void case_stopped(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	bool idle = false;
+
+	net_reset(s, id);
+	net.stop_at = 1;
+	net_open();
+	engine_host_stop(engine_host_now, false, on_host_idle, &idle);
+	wait_ms(100);
+	check(!idle, "a stop waits for the load that is under way");
+	other = net;
+	net_reset(s, id);
+	net_have();
+	check(net.failed == 1 && net.code == ERR_AGAIN, "and takes no new job");
+	engine_host_stop(engine_host_now, true, on_host_idle, &idle);
+	while (!idle)
+		wait_for_loop();
+	check(journal_entries(state) == 0 && !inspect_id(b, id), "an urgent stop cleans up, too");
+	other = (struct net){ 0 };
+	stop_host();
+	start_host(host, state);
+}
+
 static void case_killed(
 	const char *host, const struct saved *s, const struct digest *id, const char *state)
 {
 	const char *pid = getenv("LIVE_ENGINE_KILL");
-	char text[DIGEST_TEXT_LEN + 1];
 
 	if (!pid)
 		return;
-	digest_text(id, text);
-	docker(host, "rmi", "-f", text);
 	kill_pid = (pid_t)strtol(pid, NULL, 10);
 	net_reset(s, id);
 	net.kill_at = 100000;
 	net_open();
-	check(net.failed == 1 && net.code == ERR_UNREACHABLE, "an engine killed in a load is told");
+	check(net.failed == 1 && net.code == ERR_AGAIN && strstr(net.text, host),
+		"an engine killed in a load is told");
 	check(journal_entries(state) == 1, "and the journal's entry is kept");
 	net_reset(s, id);
 	net_open();
-	check(net.failed == 1 && net.code == ERR_UNREACHABLE, "a load without an engine fails");
+	check(net.failed == 1 && net.code == ERR_AGAIN, "a load without an engine fails");
 	stop_host();
 	start_host(host, state);
 	stop_host();
@@ -892,6 +1090,10 @@ int main(int argc, char **argv)
 	case_thin(&s, &image.id);
 	case_replay(b, argv[2], &image.id, state);
 	case_kept(b, argv[2], &s, &image.id, state);
+	case_at_once(b, argv[2], &s, &image.id, state);
+	case_wanted_again(b, argv[2], &s, &image.id, state);
+	case_joined_anew(b, argv[2], &s, &image.id, state);
+	case_stopped(b, argv[2], &s, &image.id, state);
 	case_killed(argv[2], &s, &image.id, state);
 	stop_host();
 	engine_close(a, on_closed, NULL);

@@ -69,10 +69,6 @@ assert_settled() {
 	assert_at_most "$(result "$OUT" seconds)" 1 "seconds"
 }
 
-saves_asked_of_source() {
-	grep -c 'Calling GET .*/get' "$A/log" || true
-}
-
 # --- the images ---
 
 make_images() {
@@ -158,21 +154,21 @@ test_a_rebuilt_top_layer_costs_a_small_part_of_itself() {
 
 test_a_second_push_sends_nothing_and_reads_nothing_from_the_engine() {
 	local saves
-	saves=$(saves_asked_of_source)
+	saves=$(engine_saves_asked "$A")
 	push t/library:1
 	assert_settled
 	push t/app:2
 	assert_settled
-	assert_equal "$(saves_asked_of_source)" "$saves" "archives asked of the source engine"
+	assert_equal "$(engine_saves_asked "$A")" "$saves" "archives asked of the source engine"
 }
 
 test_a_new_tag_of_a_known_image_is_only_a_tag() {
 	local saves
-	saves=$(saves_asked_of_source)
+	saves=$(engine_saves_asked "$A")
 	engine_docker "$A" tag t/app:2 registry.example:5000/team/app:stable
 	push registry.example:5000/team/app:stable
 	assert_settled
-	assert_equal "$(saves_asked_of_source)" "$saves" "archives asked of the source engine"
+	assert_equal "$(engine_saves_asked "$A")" "$saves" "archives asked of the source engine"
 	assert_equal "$(images_id "$B" registry.example:5000/team/app:stable)" \
 		"$(images_id "$A" t/app:2)" "ID of the new tag"
 	assert_equal "$(images_id "$B" t/app:2)" "$(images_id "$A" t/app:2)" "ID of the old tag"

@@ -110,6 +110,11 @@ static wire_shorts make_shorts(void)
 	return (wire_shorts){ .raw = fresh((size_t)n * 8), .n = n };
 }
 
+static wire_numbers make_numbers(void)
+{
+	return make_shorts();
+}
+
 static wire_texts make_texts(void)
 {
 	static struct buf encoded;
@@ -249,6 +254,7 @@ static void the_fields_of_a_message_arrive_as_they_were(void **state)
 			.image = { { 9 } },
 			.size = UINT64_C(0x0102030405060708),
 			.diff_ids = { .at = digests, .n = 2 },
+			.sizes = { .raw = raw, .n = 2 },
 			.tags = wire_texts_of(&texts, tags, 3) } };
 	message_put(&encoded, &m);
 	assert_memory_equal(buf_bytes(&encoded), "\x07\0\0\0\x09", 5);
@@ -259,6 +265,9 @@ static void the_fields_of_a_message_arrive_as_they_were(void **state)
 	assert_int_equal(got.image_offer.size, m.image_offer.size);
 	assert_int_equal(got.image_offer.diff_ids.n, 2);
 	assert_true(digest_equal(&got.image_offer.diff_ids.at[1], &digests[1]));
+	assert_int_equal(got.image_offer.sizes.n, 2);
+	assert_int_equal(wire_number(&got.image_offer.sizes, 0), 1);
+	assert_true(wire_number(&got.image_offer.sizes, 1) == UINT64_C(1) << 63);
 	at = got.image_offer.tags.raw;
 	for (unsigned i = 0; i < 3; i++) {
 		char *s;

@@ -119,6 +119,111 @@ static void silence_is_excused_while_nobody_reads(void **state)
 	pair_done(&p);
 }
 
+/* Feeds the beginning of a large message byte by byte, `per_second` of them, for `seconds`. -1 when
+ * the session ends. */
+static int drip(struct session *from, struct session *to, size_t per_second, unsigned seconds,
+	struct err *err)
+{
+	const uint8_t *bytes;
+	size_t n, taken;
+
+	for (unsigned i = 1; i <= seconds; i++) {
+		n = session_peek(from, &bytes);
+		n = n < per_second ? n : per_second;
+		if (session_feed(to, bytes, n, &taken, err) != 0)
+			return -1;
+		assert_int_equal(taken, n);
+		session_sent(from, n);
+		if (pass_time(to, T0 + i * UINT64_C(1000), err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void send_large(struct session *from)
+{
+	static const uint8_t record[200000];
+	struct message m = { .type = MSG_SEGMENT,
+		.segment = { .number = 1, .record = { .p = record, .n = sizeof(record) } } };
+	struct err err;
+
+	assert_ok(session_send(from, &m, &err), &err);
+}
+
+static void a_message_that_trickles_in_ends_the_session(void **state)
+{
+	struct pair p;
+	struct err err;
+
+	(void)state;
+	pair_open(&p, 7, true);
+	send_large(p.initiator);
+	assert_fails(drip(p.initiator, p.responder, 900, 130, &err), &err, ERR_UNREACHABLE);
+	assert_non_null(strstr(err.text, "1024 bytes a second"));
+	pair_done(&p);
+}
+
+static void a_slow_link_is_no_offence(void **state)
+{
+	struct pair p;
+	struct err err;
+
+	(void)state;
+	pair_open(&p, 8, true);
+	send_large(p.initiator);
+	assert_ok(drip(p.initiator, p.responder, 1100, 170, &err), &err);
+	pair_done(&p);
+}
+
+static void slowness_is_excused_while_nobody_reads(void **state)
+{
+	struct pair p;
+	struct err err;
+
+	(void)state;
+	pair_open(&p, 9, true);
+	send_large(p.initiator);
+	session_hold(p.responder, true);
+	assert_ok(drip(p.initiator, p.responder, 1, 300, &err), &err);
+	pair_done(&p);
+}
+
+static void a_responder_keeps_no_output_for_a_peer_that_never_reads(void **state)
+{
+	struct message m = { .type = MSG_ACK, .ack = { .number = 1 } };
+	struct pair p;
+	struct err err;
+
+	(void)state;
+	pair_open(&p, 10, true);
+	session_hold(p.responder, true); /* silence is another matter */
+	session_hold(p.initiator, true);
+	assert_ok(session_send(p.responder, &m, &err), &err);
+	assert_ok(session_send(p.initiator, &m, &err), &err);
+	pass_good_time(p.responder, T0 + 595000);
+	assert_fails(pass_time(p.responder, T0 + 610000, &err), &err, ERR_UNREACHABLE);
+	pass_good_time(p.initiator, T0 + 900000);
+	pair_done(&p);
+}
+
+static void output_that_moves_may_take_any_time(void **state)
+{
+	struct pair p;
+	struct err err;
+
+	(void)state;
+	pair_open(&p, 11, true);
+	session_hold(p.responder, true);
+	for (uint64_t at = T0; at < T0 + 3600000; at += 300000) {
+		struct message m = { .type = MSG_ACK, .ack = { .number = at } };
+
+		assert_ok(session_send(p.responder, &m, &err), &err);
+		session_sent(p.responder, 1);
+		pass_good_time(p.responder, at);
+	}
+	pair_done(&p);
+}
+
 static void nobody_pings_before_the_greeting(void **state)
 {
 	struct pair p;
@@ -151,4 +256,8 @@ static void after_the_peers_goodbye_there_is_no_deadline(void **state)
 
 RUN_TESTS(TEST(the_handshake_has_deadlines), TEST(a_quiet_session_is_kept_alive_by_pings),
 	TEST(silence_ends_a_session), TEST(silence_is_excused_while_nobody_reads),
-	TEST(nobody_pings_before_the_greeting), TEST(after_the_peers_goodbye_there_is_no_deadline))
+	TEST(a_message_that_trickles_in_ends_the_session), TEST(a_slow_link_is_no_offence),
+	TEST(slowness_is_excused_while_nobody_reads),
+	TEST(a_responder_keeps_no_output_for_a_peer_that_never_reads),
+	TEST(output_that_moves_may_take_any_time), TEST(nobody_pings_before_the_greeting),
+	TEST(after_the_peers_goodbye_there_is_no_deadline))

@@ -563,7 +563,7 @@ static void what_a_failed_job_had_on_its_way_is_let_pass(void **state)
 	refuses(w, &m);
 }
 
-static void an_offer_with_too_many_layers_or_bad_tags_is_refused(void **state)
+static void an_offer_with_too_many_layers_wrong_sizes_or_bad_tags_is_refused(void **state)
 {
 	struct world *w = *state;
 	struct digest *many = calloc(OFFER_LAYERS_MAX + 1, sizeof(*many));
@@ -575,6 +575,9 @@ static void an_offer_with_too_many_layers_or_bad_tags_is_refused(void **state)
 	m.image_offer.diff_ids = (wire_digests){ .at = many, .n = OFFER_LAYERS_MAX + 1 };
 	refuses(w, &m);
 	m.image_offer.diff_ids.n = OFFER_LAYERS_MAX;
+	m.image_offer.sizes = (wire_numbers){ .raw = many[0].bytes, .n = OFFER_LAYERS_MAX - 1 };
+	refuses(w, &m);
+	m.image_offer.sizes.n = OFFER_LAYERS_MAX;
 	buf_init(&tags, 1000);
 	m.image_offer.tags = wire_texts_of(&tags, empty, 1);
 	refuses(w, &m);
@@ -602,4 +605,4 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(a_receiver_refuses_values_out_of_range),
 	CASE(a_receiver_bounds_questions_and_bytes_in_flight),
 	CASE(what_a_failed_job_had_on_its_way_is_let_pass),
-	CASE(an_offer_with_too_many_layers_or_bad_tags_is_refused))
+	CASE(an_offer_with_too_many_layers_wrong_sizes_or_bad_tags_is_refused))

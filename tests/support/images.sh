@@ -19,15 +19,6 @@ images_build() {
 
 # --- a Debian system, made once and kept ---
 
-# The mirror that this machine's apt uses for its own packages.
-images_mirror() {
-	local mirror
-	# shellcheck disable=SC2016 # a format for apt, not for the shell
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 2>/dev/null |
-		awk '$2 == "bookworm" && $3 == "main" { print $1; exit }')
-	echo "${mirror:-http://deb.debian.org/debian}"
-}
-
 # Path of a tar with Debian 12's minimal system. The first call takes half a minute.
 images_debian_tar() {
 	local tar=$IMAGES_CACHE/bookworm-minbase.tar
@@ -44,7 +35,7 @@ images_make_debian() {
 	# debootstrap mounts /proc in the new system: in namespaces of its own, so that nothing stays,
 	# neither mounts nor processes when this one is stopped.
 	if ! setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc debootstrap \
-		--variant=minbase bookworm "$root" "$(images_mirror)" >"$log" 2>&1 </dev/null; then
+		--variant=minbase bookworm "$root" "$(debian_mirror)" >"$log" 2>&1 </dev/null; then
 		tail -n 5 "$log" >&2
 		return 1
 	fi
@@ -129,7 +120,7 @@ images_binary() {
 	local file=$1 megabytes=$2 skip=${3:-0}
 	find /usr/bin /usr/sbin /usr/lib /usr/libexec -xdev -type f -size +128 -print0 |
 		LC_ALL=C sort -z | xargs -0 cat 2>/dev/null |
-		dd of="$file" bs=1M iflag=fullblock skip="$skip" count="$megabytes" status=none
+		dd of="$file" bs=1M iflag=fullblock skip="$skip" count="$megabytes" status=none || true
 	# dd closes the pipe once it has enough, which is not an error; too little is.
 	[ "$(stat -c %s "$file")" = $((megabytes << 20)) ]
 }

@@ -105,5 +105,21 @@ static void names_may_be_as_long_as_the_limits_and_no_longer(void **state)
 	assert_fails(reference_parse(text, &r, &err), &err, ERR_USAGE);
 }
 
-RUN_TESTS(TEST(names_are_completed_as_docker_does), TEST(hostile_names_are_refused),
-	TEST(names_may_be_as_long_as_the_limits_and_no_longer))
+static void names_and_ids_may_be_typed(void **state)
+{
+	static const char *const good[] = { "web", "web:1", "ce35", "ce351a85bbec", HEX64,
+		"sha256:" HEX64, "sha256:ce351a85bbec", "x@sha256:" HEX64,
+		"h.x:5000/a__b/c---d:T" };
+	static const char *const bad[] = { "", " ", "Web", "web:", "web/", "sha256:" HEX64 "/",
+		HEX64 "0/A", "x@md5:abc", "-x" };
+	struct err err = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_ok(reference_check_typed(good[i], &err), &err);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_fails(reference_check_typed(bad[i], &err), &err, ERR_USAGE);
+}
+
+RUN_TESTS(TEST(names_and_ids_may_be_typed), TEST(names_are_completed_as_docker_does),
+	TEST(hostile_names_are_refused), TEST(names_may_be_as_long_as_the_limits_and_no_longer))

@@ -102,6 +102,81 @@ static void a_container_uses_the_image_of_its_id_only(void **state)
 	json_decref(list);
 }
 
-RUN_TESTS(TEST(an_inspect_answer_gives_id_layers_and_tags), TEST(absent_layers_and_tags_are_none),
+/* --- sizes --- */
+
+static int sizes_of(const char *history, size_t n, uint64_t *ret, struct err *err)
+{
+	json_t *o = json_loads(history, 0, NULL);
+	int r;
+
+	assert_non_null(o);
+	r = engine_json_sizes(o, n, ret, err);
+	json_decref(o);
+	return r;
+}
+
+static void a_history_gives_the_sizes_from_the_lowest_up(void **state)
+{
+	uint64_t got[3];
+	struct err err;
+
+	(void)state;
+	assert_ok(
+		sizes_of("[{\"Size\":3},{\"Size\":0},{\"Size\":9000000000}]", 3, got, &err), &err);
+	assert_true(got[0] == UINT64_C(9000000000));
+	assert_int_equal(got[1], 0);
+	assert_int_equal(got[2], 3);
+	/* Steps without a layer between those with one. */
+	assert_ok(sizes_of("[{\"Size\":0},{\"Size\":2},{\"Size\":0},{\"Size\":1}]", 2, got, &err),
+		&err);
+	assert_int_equal(got[0], 1);
+	assert_int_equal(got[1], 2);
+}
+
+/* Which of the steps without content are layers is not told: what is above a layer may be more than
+ * is said then, never less. */
+static void layers_without_content_make_none_above_them_larger(void **state)
+{
+	uint64_t got[3];
+	struct err err;
+
+	(void)state;
+	assert_ok(sizes_of("[{\"Size\":7},{\"Size\":0},{\"Size\":0},{\"Size\":5}]", 3, got, &err),
+		&err);
+	assert_int_equal(got[0], 5);
+	assert_int_equal(got[1], 7);
+	assert_int_equal(got[2], 0);
+}
+
+static void a_history_of_other_layers_tells_nothing(void **state)
+{
+	uint64_t got[2] = { 9, 9 };
+	struct err err;
+
+	(void)state;
+	assert_ok(sizes_of("[{\"Size\":1},{\"Size\":2},{\"Size\":3}]", 2, got, &err), &err);
+	assert_int_equal(got[0], 0);
+	assert_int_equal(got[1], 0);
+	assert_ok(sizes_of("[]", 2, got, &err), &err);
+	assert_ok(sizes_of("[]", 0, got, &err), &err);
+	assert_ok(sizes_of("[{\"Size\":1}]", 0, got, &err), &err);
+}
+
+static void a_history_of_wrong_types_is_refused(void **state)
+{
+	static const char *const bad[] = { "{}", "[7]", "[{}]", "[{\"Size\":\"1\"}]",
+		"[{\"Size\":-1}]", "[{\"Size\":1.5}]" };
+	uint64_t got[1];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_fails(sizes_of(bad[i], 1, got, &err), &err, ERR_ENGINE);
+}
+
+RUN_TESTS(TEST(a_history_gives_the_sizes_from_the_lowest_up),
+	TEST(layers_without_content_make_none_above_them_larger),
+	TEST(a_history_of_other_layers_tells_nothing), TEST(a_history_of_wrong_types_is_refused),
+	TEST(an_inspect_answer_gives_id_layers_and_tags), TEST(absent_layers_and_tags_are_none),
 	TEST(wrong_types_are_refused), TEST(an_error_body_gives_its_message_escaped),
 	TEST(path_arguments_are_encoded), TEST(a_container_uses_the_image_of_its_id_only))

@@ -1,4 +1,4 @@
-#include "server/uv_engine_port.h"
+#include "server/engine_port.h"
 #include "tests/support/test.h"
 
 #include <string.h>
@@ -93,105 +93,57 @@ static void unknown_types_are_refused(void **state)
 	}
 }
 
-/* --- the queue --- */
+/* --- on a stream --- */
 
-struct ends {
-	struct engine_port *port;
-	unsigned at_engine, at_net;
-	bool sending, closed;
-};
-
-static void at_net(void *ctx, const struct port_message *m)
+static void a_stream_gives_its_messages_whatever_comes_at_once(void **state)
 {
-	struct ends *e = ctx;
-
-	assert_false(e->sending);
-	assert_int_equal(m->credit.job, e->at_net);
-	e->at_net++;
-}
-
-static void at_engine(void *ctx, const struct port_message *m)
-{
-	struct ends *e = ctx;
-	struct port_message reply = { .type = PORT_CREDIT, .credit = { m->commit.job, 1 } };
-	struct err err = { 0 };
-
-	assert_false(e->sending);
-	assert_int_equal(m->commit.job, e->at_engine);
-	e->at_engine++;
-	e->sending = true;
-	assert_ok(engine_port_reply(e->port, &reply, &err), &err);
-	e->sending = false;
-}
-
-static void on_closed(void *ctx)
-{
-	struct ends *e = ctx;
-
-	e->closed = true;
-}
-
-static void messages_arrive_in_order_from_the_loop_only(void **state)
-{
-	struct ends e = { 0 };
-	uv_loop_t loop;
+	struct digest digests[2] = { digest_of("a", 1), digest_of("b", 1) };
+	struct port_message all[TYPES], got;
+	CLEANUP(buf_done) struct buf texts, stream;
+	size_t at = 0, used, seen = 0;
 	struct err err = { 0 };
 
 	(void)state;
-	uv_loop_init(&loop);
-	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
-	e.sending = true;
-	for (uint32_t i = 0; i < 5; i++) {
-		struct port_message m = { .type = PORT_COMMIT, .commit = { i } };
-
-		assert_ok(engine_port_send(e.port, &m, &err), &err);
+	buf_init(&texts, 1000);
+	buf_init(&stream, PORT_MESSAGE_MAX);
+	make_all(all, &texts, digests);
+	for (size_t i = 0; i < TYPES; i++)
+		port_put_framed(&stream, &all[i]);
+	for (size_t n = 0; n <= buf_len(&stream); n++) {
+		assert_ok(port_next(buf_bytes(&stream) + at, n - at, &got, &used, &err), &err);
+		if (used == 0)
+			continue;
+		assert_int_equal(at + used, n);
+		assert_int_equal(got.type, all[seen++].type);
+		at = n;
 	}
-	e.sending = false;
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(e.at_engine, 5);
-	assert_int_equal(e.at_net, 5);
-	engine_port_close(e.port, on_closed, &e);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_true(e.closed);
-	assert_int_equal(uv_loop_close(&loop), 0);
+	assert_int_equal(seen, TYPES);
+	assert_int_equal(at, buf_len(&stream));
 }
 
-static void a_close_drops_what_is_queued(void **state)
+static void a_length_that_no_message_has_is_refused_at_once(void **state)
 {
-	struct ends e = { 0 };
-	struct port_message m = { .type = PORT_COMMIT };
-	uv_loop_t loop;
+	static const uint32_t wrong[] = { 0, PORT_MESSAGE_MAX + 1, UINT32_MAX };
+	struct port_message got;
+	CLEANUP(buf_done) struct buf bytes;
 	struct err err = { 0 };
+	size_t used;
 
 	(void)state;
-	uv_loop_init(&loop);
-	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
-	assert_ok(engine_port_send(e.port, &m, &err), &err);
-	engine_port_close(e.port, on_closed, &e);
-	assert_fails(engine_port_send(e.port, &m, &err), &err, ERR_INTERRUPTED);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(e.at_engine, 0);
-	assert_int_equal(uv_loop_close(&loop), 0);
-}
-
-static void a_message_over_the_limit_is_not_sent(void **state)
-{
-	static uint8_t bytes[PORT_MESSAGE_MAX];
-	struct ends e = { 0 };
-	struct port_message m = { .type = PORT_DATA, .data = { 1, { bytes, sizeof(bytes) } } };
-	uv_loop_t loop;
-	struct err err = { 0 };
-
-	(void)state;
-	uv_loop_init(&loop);
-	assert_ok(engine_port_open(&loop, at_net, &e, at_engine, &e, &e.port, &err), &err);
-	assert_fails(engine_port_send(e.port, &m, &err), &err, ERR_LIMIT);
-	engine_port_close(e.port, NULL, NULL);
-	uv_run(&loop, UV_RUN_DEFAULT);
-	assert_int_equal(uv_loop_close(&loop), 0);
+	buf_init(&bytes, 100);
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		buf_clear(&bytes);
+		buf_u32(&bytes, wrong[i]);
+		assert_fails(port_next(buf_bytes(&bytes), buf_len(&bytes), &got, &used, &err), &err,
+			ERR_PROTOCOL);
+	}
+	buf_clear(&bytes);
+	buf_u32(&bytes, PORT_MESSAGE_MAX);
+	assert_ok(port_next(buf_bytes(&bytes), buf_len(&bytes), &got, &used, &err), &err);
+	assert_int_equal(used, 0);
 }
 
 RUN_TESTS(TEST(every_message_comes_back_the_same),
 	TEST(every_cut_and_every_longer_message_is_refused), TEST(unknown_types_are_refused),
-	TEST(messages_arrive_in_order_from_the_loop_only), TEST(a_close_drops_what_is_queued),
-	TEST(a_message_over_the_limit_is_not_sent))
+	TEST(a_stream_gives_its_messages_whatever_comes_at_once),
+	TEST(a_length_that_no_message_has_is_refused_at_once))

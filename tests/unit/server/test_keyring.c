@@ -447,6 +447,26 @@ static void changes_of_several_processes_at_once_are_all_kept(void **state)
 	assert_int_equal(invites, 0);
 }
 
+static void a_view_makes_nothing_and_sees_what_others_change(void **state)
+{
+	struct fixture *f = *state;
+	char *empty = temp_dir_make();
+	struct keyring *view;
+
+	assert_ok(keyring_view(empty, &view, &f->err), &f->err);
+	assert_null(keyring_find_name(view, "laptop"));
+	assert_null(keyring_own_key(view));
+	keyring_close(view);
+	assert_int_equal(rmdir(empty), 0); /* so it is empty still */
+	free(empty);
+	assert_ok(keyring_view(f->dir, &view, &f->err), &f->err);
+	pair(f, alice, "laptop");
+	assert_non_null(keyring_find_name(view, "laptop"));
+	assert_ok(keyring_revoke(f->k, "laptop", &f->err), &f->err);
+	assert_null(keyring_find_name(view, "laptop"));
+	keyring_close(view);
+}
+
 #define WITH(name) TEST_WITH(name, setup, teardown)
 
 RUN_TESTS(WITH(the_own_key_stays_the_same), WITH(a_key_that_others_may_read_is_refused),
@@ -462,4 +482,5 @@ RUN_TESTS(WITH(the_own_key_stays_the_same), WITH(a_key_that_others_may_read_is_r
 	WITH(one_client_has_one_name), WITH(a_newer_invitation_replaces_the_one_for_the_same_name),
 	WITH(the_clients_name_for_itself_is_made_harmless),
 	TEST(patterns_decide_what_is_loaded_and_seen),
-	WITH(changes_of_several_processes_at_once_are_all_kept))
+	WITH(changes_of_several_processes_at_once_are_all_kept),
+	WITH(a_view_makes_nothing_and_sees_what_others_change))

@@ -79,9 +79,9 @@ static int set_up(void **state)
 	assert_ok(splitter_end(s, &w->digest, &size, &w->err), &w->err);
 	splitter_free(s);
 	uv_loop_init(&w->loop);
-	assert_ok(depot_start(&w->loop, w->dir, &w->depot, &w->err), &w->err);
+	assert_ok(depot_start(&w->loop, w->dir, 0, &w->depot, &w->err), &w->err);
 	w->domain = depot_domain(w->depot, "tests");
-	assert_ok(rebuild_start(w->domain, wake, NULL, &w->rebuild, &w->err), &w->err);
+	assert_ok(rebuild_start(w->domain, NULL, wake, NULL, &w->rebuild, &w->err), &w->err);
 	*state = w;
 	return 0;
 }
@@ -116,7 +116,7 @@ static int run_put(struct depot_call *c, struct store *store, struct err *err)
 {
 	struct put *p = (struct put *)c;
 
-	return store_put(store, &p->segment, buf_bytes(&p->record), err);
+	return store_put(store, &p->segment, buf_bytes(&p->record), NULL, err);
 }
 
 static void flush(struct world *w, struct segment_builder *b)

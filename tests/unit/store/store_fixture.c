@@ -134,7 +134,7 @@ void sample_put(struct store *s, uint64_t number, size_t n, size_t len)
 	struct sample sample;
 	struct err err = { 0 };
 	sample_make(&sample, number, n, len);
-	assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), &err), &err);
+	assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err);
 	sample_done(&sample);
 }
 
@@ -148,7 +148,7 @@ void sample_check(struct store *s, struct store_reader *r, uint64_t number, size
 		struct store_place at;
 		bool found = false;
 		const uint8_t *bytes = NULL;
-		assert_ok(store_find(s, &name, &at, &found, &err), &err);
+		assert_ok(store_find(s, &name, NULL, &at, &found, &err), &err);
 		if (!found)
 			fail_msg("record %llu, chunk %zu is lost", (unsigned long long)number, i);
 		assert_int_equal(at.len, len);
@@ -166,7 +166,7 @@ size_t sample_count(struct store *s, uint64_t number, size_t n, size_t len)
 		struct digest name = sample_name(number, i, len);
 		struct store_place at;
 		bool found = false;
-		assert_ok(store_find(s, &name, &at, &found, &err), &err);
+		assert_ok(store_find(s, &name, NULL, &at, &found, &err), &err);
 		count += found;
 	}
 	return count;

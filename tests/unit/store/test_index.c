@@ -81,7 +81,7 @@ static bool has_short(struct index *ix, uint64_t prefix)
 {
 	struct err err = { 0 };
 	bool found = false;
-	assert_ok(index_has_short(ix, prefix, &found, &err), &err);
+	assert_ok(index_has_short(ix, prefix, &found, NULL, &err), &err);
 	return found;
 }
 

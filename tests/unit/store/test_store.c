@@ -74,12 +74,12 @@ static void short_names_are_answered(void **state)
 	struct err err = { 0 };
 	bool has = true;
 	struct digest name = sample_name(1, 0, 10);
-	assert_ok(store_has_short(s, digest_short(&name), &has, &err), &err);
+	assert_ok(store_has_short(s, digest_short(&name), NULL, &has, &err), &err);
 	assert_false(has);
 	sample_put(s, 1, 2, 10);
-	assert_ok(store_has_short(s, digest_short(&name), &has, &err), &err);
+	assert_ok(store_has_short(s, digest_short(&name), NULL, &has, &err), &err);
 	assert_true(has);
-	assert_ok(store_has_short(s, digest_short(&name) + 1, &has, &err), &err);
+	assert_ok(store_has_short(s, digest_short(&name) + 1, NULL, &has, &err), &err);
 	assert_false(has);
 	store_close(s);
 	fixture_remove(dir);
@@ -110,10 +110,10 @@ static void a_known_name_keeps_its_old_place(void **state)
 	struct store_place before, after;
 	bool found = false;
 	sample_put(s, 1, 2, 100);
-	assert_ok(store_find(s, &name, &before, &found, &err), &err);
+	assert_ok(store_find(s, &name, NULL, &before, &found, &err), &err);
 	sample_put(s, 1, 3, 100); /* two known, one new */
 	for (int i = 0; i < 2; i++) {
-		assert_ok(store_find(s, &name, &after, &found, &err), &err);
+		assert_ok(store_find(s, &name, NULL, &after, &found, &err), &err);
 		assert_true(found);
 		assert_int_equal(after.record_offset, before.record_offset);
 		assert_int_equal(sample_count(s, 1, 3, 100), 3);
@@ -195,7 +195,8 @@ static void blob_records_from_outside_are_refused(void **state)
 		assert_ok(segment_builder_add(b, &name, kinds[i], "x", 1, &err), &err);
 		assert_ok(segment_builder_seal(b, 0, &record, &err), &err);
 		assert_ok(segment_parse(buf_bytes(&record), buf_len(&record), &seg, &err), &err);
-		assert_fails(store_put(s, &seg, buf_bytes(&record), &err), &err, ERR_PROTOCOL);
+		assert_fails(
+			store_put(s, &seg, buf_bytes(&record), NULL, &err), &err, ERR_PROTOCOL);
 		segment_done(&seg);
 		buf_done(&record);
 		segment_builder_free(b);
@@ -209,7 +210,7 @@ static bool has_tree(struct store *s, enum recipe_stream stream, struct digest n
 {
 	struct err err = { 0 };
 	bool has = false;
-	assert_ok(store_has_tree(s, stream, &name, &has, &err), &err);
+	assert_ok(store_has_tree(s, stream, &name, NULL, &has, &err), &err);
 	return has;
 }
 

@@ -1,3 +1,4 @@
+#include "common/chunk/recipe.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <sqlite3.h>
@@ -6,13 +7,35 @@
 #include <time.h>
 #include <unistd.h>
 
-static struct digest *make_names(size_t n, uint64_t seed)
+/* Names of recipe chunks that the store has, with all that they name. */
+static struct digest *make_names(struct store *s, size_t n, uint64_t seed)
 {
+	enum { LEN = 100, TOGETHER = 1024 };
+	static struct buf recipes[TOGETHER];
+	static struct store_chunk chunks[TOGETHER];
+	struct err err = { 0 };
 	struct digest *names = calloc(n + 1, sizeof *names);
 	assert_non_null(names);
-	for (size_t i = 0; i < n; i++) {
-		uint64_t words[2] = { seed, i };
-		names[i] = digest_of(words, sizeof words);
+	if (n > 0)
+		sample_put(s, 1, 1, LEN);
+	for (size_t from = 0; from < n; from += TOGETHER) {
+		size_t count = n - from < TOGETHER ? n - from : TOGETHER;
+		for (size_t i = 0; i < count; i++) {
+			struct recipe_op op = { .kind = OP_RANGE,
+				.name = sample_name(1, 0, LEN),
+				.offset = from + i,
+				.len = seed + 1 };
+			buf_init(&recipes[i], RECIPE_CHUNK_MAX);
+			recipe_put(&recipes[i], &op);
+			size_t len = buf_len(&recipes[i]);
+			const uint8_t *bytes = buf_bytes(&recipes[i]);
+			names[from + i] = digest_of(bytes, len);
+			chunks[i] = (struct store_chunk){ names[from + i], CHUNK_RECIPE, bytes,
+				len };
+		}
+		assert_ok(store_put_chunks(s, chunks, count, &err), &err);
+		for (size_t i = 0; i < count; i++)
+			buf_done(&recipes[i]);
 	}
 	return names;
 }
@@ -24,7 +47,7 @@ static void check_blob(struct store *s, struct store_reader *r, const struct dig
 	struct err err = { 0 };
 	struct blob_record record = { 0 };
 	bool found = false;
-	assert_ok(store_blob_find(s, digest, &record, &found, &err), &err);
+	assert_ok(store_blob_find(s, digest, NULL, &record, &found, &err), &err);
 	assert_true(found);
 	assert_true(digest_equal(&record.digest, digest));
 	assert_int_equal(record.size, size);
@@ -34,7 +57,7 @@ static void check_blob(struct store *s, struct store_reader *r, const struct dig
 			const struct digest *list = &record.lists[stream][i];
 			struct store_place at;
 			const uint8_t *bytes = NULL;
-			assert_ok(store_find(s, list, &at, &found, &err), &err);
+			assert_ok(store_find(s, list, NULL, &at, &found, &err), &err);
 			assert_true(found);
 			assert_int_equal(at.kind, CHUNK_LIST);
 			assert_ok(store_reader_chunk(r, list, &at, &bytes, &err), &err);
@@ -65,8 +88,8 @@ static void a_blob_comes_back_with_its_lists(void **state)
 	struct store_reader *r = fixture_reader(dir);
 	struct digest *names[ARRAY_LEN(counts)][2], digests[ARRAY_LEN(counts)];
 	for (size_t i = 0; i < ARRAY_LEN(counts); i++) {
-		names[i][0] = make_names(counts[i][0], 10 * i);
-		names[i][1] = make_names(counts[i][1], 10 * i + 1);
+		names[i][0] = make_names(s, counts[i][0], 10 * i);
+		names[i][1] = make_names(s, counts[i][1], 10 * i + 1);
 		digests[i] = digest_of(&i, sizeof i);
 		put_blob(s, &digests[i], i, names[i], counts[i]);
 	}
@@ -97,7 +120,7 @@ static void an_unknown_blob_is_not_found(void **state)
 	struct blob_record record;
 	struct digest digest = digest_of("a", 1);
 	bool found = true;
-	assert_ok(store_blob_find(s, &digest, &record, &found, &err), &err);
+	assert_ok(store_blob_find(s, &digest, NULL, &record, &found, &err), &err);
 	assert_false(found);
 	store_close(s);
 	fixture_remove(dir);
@@ -110,7 +133,7 @@ static void the_same_blob_again_writes_nothing_and_another_record_replaces_it(vo
 	struct store *s = fixture_open(dir);
 	struct store_reader *r = fixture_reader(dir);
 	struct digest digest = digest_of("a", 1);
-	struct digest *names[2] = { make_names(5, 1), make_names(3, 2) };
+	struct digest *names[2] = { make_names(s, 5, 1), make_names(s, 3, 2) };
 	size_t n[2] = { 5, 3 }, fewer[2] = { 4, 3 };
 	put_blob(s, &digest, 10, names, n);
 	uint64_t size = fixture_stats(s).stored_bytes;
@@ -141,7 +164,7 @@ static void a_record_known_as_data_is_still_a_blob_after_a_rebuild(void **state)
 	struct buf bytes;
 	struct blob_record record = { .digest = digest_of("a", 1), .size = 0 };
 	size_t n[2] = { 0, 0 };
-	struct digest *names[2] = { make_names(0, 1), make_names(0, 2) };
+	struct digest *names[2] = { make_names(s, 0, 1), make_names(s, 0, 2) };
 	bool found = false;
 	buf_init(&bytes, 4096);
 	blob_record_put(&bytes, &record);
@@ -153,10 +176,10 @@ static void a_record_known_as_data_is_still_a_blob_after_a_rebuild(void **state)
 	store_close(s);
 	unlink(fixture_path(dir, "index.db"));
 	s = fixture_open(dir);
-	assert_ok(store_blob_find(s, &c.name, &record, &found, &err), &err);
+	assert_ok(store_blob_find(s, &c.name, NULL, &record, &found, &err), &err);
 	assert_false(found);
 	struct digest digest = digest_of("a", 1);
-	assert_ok(store_blob_find(s, &digest, &record, &found, &err), &err);
+	assert_ok(store_blob_find(s, &digest, NULL, &record, &found, &err), &err);
 	assert_true(found);
 	blob_record_done(&record);
 	buf_done(&bytes);
@@ -173,7 +196,7 @@ static void too_large_a_blob_is_refused(void **state)
 	struct store *s = fixture_open(dir);
 	struct err err = { 0 };
 	struct digest digest = digest_of("a", 1);
-	struct digest *none = make_names(0, 0);
+	struct digest *none = make_names(s, 0, 0);
 	const struct digest *names[2] = { none, none };
 	size_t zero[2] = { 0, 0 }, most = (size_t)BLOB_LISTS_MAX * LIST_NAMES_MAX;
 	size_t one_more[2] = { most + 1, 0 }, both[2] = { most, 1 }, huge[2] = { 0, SIZE_MAX };

@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 struct shape {
@@ -29,7 +31,7 @@ static uint64_t fill(struct store *s, const struct shape *shape)
 		struct sample sample;
 		struct err err = { 0 };
 		sample_make(&sample, 2 * i + 1, shape->n, shape->len);
-		int r = store_put(s, &sample.seg, buf_bytes(&sample.record), &err);
+		int r = store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err);
 		sample_done(&sample);
 		if (r != 0) {
 			assert_int_equal(err.code, ERR_FULL);
@@ -125,5 +127,183 @@ static void a_disk_full_for_the_index_costs_nothing_either(void **state)
 		&(struct shape){ "size=64m", 48 << 20, SEGMENT_CHUNKS_MAX, 16 }, fill_index);
 }
 
+/* --- giving up on a full disk --- */
+
+static const struct store_limits small_packs = { .cache_max = 64 << 20 };
+
+/* Writes to the file until there is no block left. */
+static void take_rest(const char *path)
+{
+	static const char page[4096];
+	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+	assert_true(fd >= 0);
+	while (write(fd, page, sizeof page) == (ssize_t)sizeof page)
+		continue;
+	assert_int_equal(errno, ENOSPC);
+	close(fd);
+}
+
+/* Not one byte is left, not even for the index: what is given up makes the room. */
+static void prune_full(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store_pruned gone = { 0 };
+	struct digest owner = digest_of("job", 3);
+	struct store_pin *pin;
+	struct store *s = fixture_open(domain);
+	store_set_limits(s, &small_packs);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	struct sample first;
+	sample_make(&first, 100001, 1, 3000);
+	assert_ok(store_put(s, &first.seg, buf_bytes(&first.record), pin, &err), &err);
+	assert_ok(store_sync(s, &err), &err);
+	uint64_t n = fill(s, shape);
+	assert_fails(store_sync(s, &err), &err, ERR_FULL);
+	take_rest(ballast);
+	uint64_t before = store_bytes(s);
+	assert_ok(store_prune(s, false, &gone, &err), &err);
+	assert_true(gone.packs > 0);
+	assert_int_equal(gone.bytes + gone.kept_bytes, before);
+	assert_true(gone.kept_bytes >= 3000);
+	assert_int_equal(sample_count(s, 100001, 1, 3000), 1); /* the job's pack */
+	/* All of it can be put again, and what is there is what is on the disk. */
+	for (uint64_t i = 0; i < n / 2; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	store_pin_end(s, pin, false);
+	struct store_stats stats = fixture_stats(s);
+	assert_int_equal(stats.damaged, 0);
+	check_first(domain, s, n / 2, shape);
+	store_close(s);
+	s = fixture_open(domain);
+	check_first(domain, s, n / 2, shape);
+	assert_int_equal(fixture_stats(s).stored_bytes, stats.stored_bytes);
+	assert_int_equal(sample_count(s, 100001, 1, 3000), 1);
+	store_close(s);
+	sample_done(&first);
+}
+
+/* After a start there is no log yet that could be written over: the first file has to go first. */
+static void prune_without_a_log(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store_pruned gone = { 0 };
+	struct store *s = fixture_open(domain);
+	store_set_limits(s, &small_packs);
+	for (uint64_t i = 0; i < 20; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	store_close(s);
+	take_rest(ballast);
+	s = fixture_open(domain);
+	check_first(domain, s, 20, shape);
+	assert_ok(store_prune(s, false, &gone, &err), &err);
+	assert_int_equal(store_bytes(s), 0);
+	assert_int_equal(fixture_stats(s).chunks, 0);
+	for (uint64_t i = 0; i < 5; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	store_close(s);
+	s = fixture_open(domain);
+	check_first(domain, s, 5, shape);
+	store_close(s);
+}
+
+static void on_a_full_disk_prune_still_makes_room(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_full);
+	with_small_disk(&(struct shape){ "size=24m", 4096, SEGMENT_CHUNKS_MAX, 64 }, prune_full);
+	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_without_a_log);
+}
+
+/* With a floor the disk never gets as full as that, and old packs make room for new ones. */
+static void keep_the_floor(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct statvfs fs;
+	struct store *s = fixture_open(domain);
+	const uint64_t floor_free = 6 << 20;
+	store_set_limits(s, &(struct store_limits){ 64 << 20, floor_free });
+	for (uint64_t i = 0; i < 100; i++) {
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+		assert_int_equal(statvfs(ballast, &fs), 0);
+		/* The index may take a little of it. */
+		assert_true(fs.f_bavail * fs.f_frsize > floor_free - (1 << 20));
+	}
+	assert_ok(store_sync(s, &err), &err);
+	assert_int_equal(sample_count(s, 1, shape->n, shape->len), 0);
+	assert_int_equal(sample_count(s, 2 * 99 + 1, shape->n, shape->len), shape->n);
+	store_close(s);
+}
+
+static void old_packs_make_room_above_the_floor(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, keep_the_floor);
+}
+
+/* --- no inodes --- */
+
+static size_t take_inodes(const char *ballast)
+{
+	char name[300];
+	for (size_t n = 0;; n++) {
+		snprintf(name, sizeof name, "%s-%zu", ballast, n);
+		int fd = open(name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
+		if (fd < 0) {
+			assert_int_equal(errno, ENOSPC);
+			return n;
+		}
+		close(fd);
+	}
+}
+
+static void give_inodes(const char *ballast, size_t n)
+{
+	char name[300];
+	for (size_t i = 0; i < n; i++) {
+		snprintf(name, sizeof name, "%s-%zu", ballast, i);
+		assert_int_equal(unlink(name), 0);
+	}
+}
+
+static void use_no_inodes(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct sample sample;
+	struct store *s = NULL;
+	size_t n = take_inodes(ballast);
+	/* The directory. */
+	assert_fails(store_open(domain, &s, &err), &err, ERR_FULL);
+	give_inodes(ballast, n);
+	s = fixture_open(domain);
+	/* The first pack. */
+	n = take_inodes(ballast);
+	sample_make(&sample, 1, shape->n, shape->len);
+	assert_fails(
+		store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err, ERR_FULL);
+	give_inodes(ballast, n);
+	assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err);
+	sample_done(&sample);
+	assert_ok(store_sync(s, &err), &err);
+	store_close(s);
+	/* The index's log. */
+	n = take_inodes(ballast);
+	assert_fails(store_open(domain, &s, &err), &err, ERR_FULL);
+	give_inodes(ballast, n);
+	s = fixture_open(domain);
+	check_first(domain, s, 1, shape);
+	store_close(s);
+}
+
+static void without_inodes_nothing_is_lost(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=24m,nr_inodes=40", 4096, 10, 3000 }, use_no_inodes);
+}
+
 RUN_TESTS(TEST(a_full_disk_costs_nothing_that_was_put),
-	TEST(a_disk_full_for_the_index_costs_nothing_either))
+	TEST(a_disk_full_for_the_index_costs_nothing_either),
+	TEST(on_a_full_disk_prune_still_makes_room), TEST(old_packs_make_room_above_the_floor),
+	TEST(without_inodes_nothing_is_lost))

@@ -24,7 +24,7 @@ static void write_for_ever(const char *dir, uint64_t next, int say)
 	for (uint64_t i = next;; i++) {
 		struct sample sample;
 		sample_make(&sample, i, shapes[i % SHAPES].n, shapes[i % SHAPES].len);
-		if (store_put(s, &sample.seg, buf_bytes(&sample.record), &err) != 0)
+		if (store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err) != 0)
 			_exit(2);
 		sample_done(&sample);
 		if (i % 5 != 0)

@@ -11,7 +11,7 @@ static struct store_place place_of(struct store *s, const struct digest *name)
 	struct err err = { 0 };
 	struct store_place at = { 0 };
 	bool found = false;
-	assert_ok(store_find(s, name, &at, &found, &err), &err);
+	assert_ok(store_find(s, name, NULL, &at, &found, &err), &err);
 	assert_true(found);
 	return at;
 }

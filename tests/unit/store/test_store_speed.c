@@ -23,7 +23,7 @@ static double put_all(struct store *s)
 		struct sample sample;
 		sample_make(&sample, i, CHUNKS, LEN);
 		double start = now();
-		assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), &err), &err);
+		assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err);
 		if (i % 8 == 7 || i + 1 == RECORDS)
 			assert_ok(store_sync(s, &err), &err);
 		spent += now() - start;
@@ -40,9 +40,10 @@ static double ask_all(struct store *s, const struct digest *names, bool by_short
 		struct store_place at;
 		bool found = false;
 		if (by_short)
-			assert_ok(store_has_short(s, digest_short(&names[i]), &found, &err), &err);
+			assert_ok(store_has_short(s, digest_short(&names[i]), NULL, &found, &err),
+				&err);
 		else
-			assert_ok(store_find(s, &names[i], &at, &found, &err), &err);
+			assert_ok(store_find(s, &names[i], NULL, &at, &found, &err), &err);
 		assert_true(found);
 	}
 	return now() - start;

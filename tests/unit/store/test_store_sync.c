@@ -39,7 +39,8 @@ static void after_a_failed_sync_nothing_more_is_written(void **state)
 	assert_int_equal(store_unsynced(s), 0);
 	sample_check(s, r, 1, 2, 100);
 	sample_make(&sample, 3, 2, 100);
-	assert_fails(store_put(s, &sample.seg, buf_bytes(&sample.record), &err), &err, ERR_IO);
+	assert_fails(
+		store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err, ERR_IO);
 	assert_fails(store_sync(s, &err), &err, ERR_IO);
 	sample_done(&sample);
 	store_close(s);
@@ -84,7 +85,8 @@ static void a_full_pack_whose_sync_fails_stops_the_store(void **state)
 		sample_put(s, 2 * i++ + 1, 1, SEGMENT_RAW_MAX);
 	sample_make(&sample, 3, 2, 100);
 	fail_after = 0;
-	assert_fails(store_put(s, &sample.seg, buf_bytes(&sample.record), &err), &err, ERR_IO);
+	assert_fails(
+		store_put(s, &sample.seg, buf_bytes(&sample.record), NULL, &err), &err, ERR_IO);
 	assert_int_equal(fixture_stats(s).chunks, 1);
 	sample_done(&sample);
 	store_close(s);

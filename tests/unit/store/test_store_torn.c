@@ -263,7 +263,7 @@ static void a_record_inside_a_damaged_one_is_not_believed(void **state)
 	fixture_flip(t->pack, t->offsets[3], 1);
 	unlink(t->index);
 	s = fixture_open(t->dir);
-	assert_ok(store_find(s, &lie, &at, &found, &err), &err);
+	assert_ok(store_find(s, &lie, NULL, &at, &found, &err), &err);
 	assert_false(found);
 	assert_int_equal(sample_count(s, 4, CHUNKS, LEN), CHUNKS);
 	assert_int_equal(fixture_stats(s).damaged, 1);
@@ -296,10 +296,10 @@ static void damage_takes_away_the_blobs_that_it_hit(void **state)
 	for (int round = 0; round < 3; round++) {
 		struct blob_record record = { 0 };
 		bool found = false;
-		assert_ok(store_blob_find(s, &whole, &record, &found, &err), &err);
+		assert_ok(store_blob_find(s, &whole, NULL, &record, &found, &err), &err);
 		assert_true(found);
 		blob_record_done(&record);
-		assert_ok(store_blob_find(s, &hit, &record, &found, &err), &err);
+		assert_ok(store_blob_find(s, &hit, NULL, &record, &found, &err), &err);
 		assert_int_equal(found, round != 1);
 		if (found)
 			blob_record_done(&record);

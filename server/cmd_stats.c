@@ -1,0 +1,35 @@
+/* `drayd stats`: what is stored, and who is being served. */
+#include "server/cmd.h"
+
+#include "common/base/program.h"
+#include "server/admin_client.h"
+
+static const char stats_text[] =
+	"Says what the stores hold, for each domain (a key's, or a group's) and in all, and which\n"
+	"sessions there are.\n";
+
+int cmd_stats(int argc, char **argv)
+{
+	const char *state = cmd_state_dir();
+	bool json = false, help = false;
+	const struct option_row rows[] = {
+		{ "json", 0, OPTION_FLAG, &json, NULL, "one JSON object a line" },
+		{ "state", 0, OPTION_TEXT, &state, "DIR",
+			"state directory (default DRAYD_STATE_DIR or /var/lib/dray)" },
+		{ 0 },
+	};
+	struct err err;
+	int n;
+
+	if (options_parse(rows, argc, argv, &n, &help, &err) != 0)
+		return program_fail(&err);
+	if (help) {
+		program_help("stats [OPTION]...", stats_text, rows);
+		return 0;
+	}
+	if (n > 0) {
+		err_set(&err, ERR_USAGE, "stats takes options only; see drayd stats --help");
+		return program_fail(&err);
+	}
+	return admin_client_run(state, "stats", json_object(), json);
+}

@@ -1,0 +1,42 @@
+/* What the depot's source files share; nobody else includes it. */
+#pragma once
+
+#include "server/uv_depot.h"
+
+struct depot_domain {
+	struct depot_domain *next; /* loop's thread */
+	struct depot *depot;
+	char *dir;
+	/* the store's thread only: */
+	struct store *store; /* NULL until first used */
+	struct depot_domain *next_counted;
+	bool counted;
+	bool unusable;	 /* could not be opened to make room: counted, but left as it is */
+	uint64_t bytes;	 /* of its packs, as counted */
+	uint64_t oldest; /* ms since 1970; until it is opened: when a pack was written last */
+	char name[];
+};
+
+struct depot {
+	struct uv_worker *worker;
+	char *dir; /* <state>/domains */
+	struct depot_domain *domains;
+	void (*closed)(void *ctx);
+	void *closed_ctx;
+	struct store_limits limits; /* of all domains together */
+	/* the store's thread only: */
+	struct depot_domain *counted;
+	uint64_t bytes;	    /* of all packs */
+	uint64_t looked_at; /* bytes when the free space was looked at; UINT64_MAX: never */
+	uint64_t next_try;  /* ms, monotonic: when all was pinned, it is tried again then */
+};
+
+/* At the start: sets the limits (`cache` 0: the default) and counts the domains that are there. */
+int depot_cache_start(struct depot *d, uint64_t cache, struct err *err) MUST_CHECK;
+
+/* Opens the domain's store, unless it is open. */
+int depot_cache_open(struct depot_domain *domain, struct err *err) MUST_CHECK;
+
+/* After a call: counts what it did to the domain's store, and gives packs up if that is too much.
+ */
+void depot_cache_fit(struct depot_domain *domain);

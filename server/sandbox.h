@@ -1,0 +1,23 @@
+/*
+ * What a child of the supervisor may still do after it has started: the network process has no way
+ * to the engine's socket, the engine process none to the network, and neither can start a program,
+ * look into another process or change what it sees of the system. The kernel enforces it (seccomp),
+ * in every thread that is started from then on, for good. What is open already stays usable, so
+ * sockets of a kind that is forbidden must be made before. Main thread.
+ */
+#pragma once
+
+#include "common/base/err.h"
+
+enum sandbox {
+	SANDBOX_NET,   /* sockets: IPv4 and IPv6 only, and no socket pairs */
+	SANDBOX_ENGINE /* sockets: unix only, as the engine's is */
+};
+
+/*
+ * Enters the sandbox. A refused call fails: EACCES for a socket, EPERM for all else. Also drops the
+ * capabilities that receiving needs none of, and puts SANDBOX_ENGINE, where that is permitted
+ * (as root), into a network namespace of its own, with nothing in it: *ret_alone says whether it
+ * was (NULL is fine). ERR_FAILED when other threads run already, because they would keep theirs.
+ */
+int sandbox_enter(enum sandbox kind, bool *ret_alone, struct err *err) MUST_CHECK;
