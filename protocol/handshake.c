@@ -17,6 +17,9 @@
 #define PAYLOAD_3_LEN 256u
 #define LABEL_MAX 62u
 
+/* In message 3. */
+enum { MODE_NORMAL, MODE_PAIRING, MODE_LANE };
+
 _Static_assert(HELLO_LEN + NOISE_OVERHEAD_1 + PAYLOAD_1_LEN + MAC1_LEN == HANDSHAKE_LEN_1, "M1");
 _Static_assert(NOISE_OVERHEAD_2 + PAYLOAD_2_LEN == HANDSHAKE_LEN_2, "M2");
 _Static_assert(NOISE_OVERHEAD_3 + PAYLOAD_3_LEN == HANDSHAKE_LEN_3, "M3");
@@ -243,18 +246,29 @@ int handshake_read_2(struct handshake *h, const uint8_t in[HANDSHAKE_LEN_2], str
 	return 0;
 }
 
-/* --- message 3: u8 mode | u8 label_len | label[62] | u32 features | session_id[16] | 0[172] --- */
+/* --- message 3: u8 mode | u8 label_len | label[62] | u32 features | session_id[16] |
+ * lane session[16] | u16 lane | lane proof[32] | 0[122] --- */
 
 int handshake_write_3(struct handshake *h, uint8_t ret[HANDSHAKE_LEN_3], struct err *err)
 {
 	uint8_t payload[PAYLOAD_3_LEN] = { 0 }, *at = payload;
 	size_t n = strlen(h->result.label);
 
-	at = put(at, h->result.pairing, 1);
+	if (h->config.lane.number)
+		lane_claim(&h->config.lane, h->result.session_id, &h->result.lane);
+	at = put(at,
+		h->result.pairing	? MODE_PAIRING
+		: h->result.lane.number ? MODE_LANE
+					: MODE_NORMAL,
+		1);
 	at = put(at, n, 1);
 	memcpy(at, h->result.label, n);
 	at = put(at + LABEL_MAX, 0, 4);
 	memcpy(at, h->result.session_id, HANDSHAKE_ID_LEN);
+	at += HANDSHAKE_ID_LEN;
+	memcpy(at, h->result.lane.session, LANE_ID_LEN);
+	at = put(at + LANE_ID_LEN, h->result.lane.number, 2);
+	memcpy(at, h->result.lane.proof, LANE_SECRET_LEN);
 	if (!noise_write_3(&h->noise, h->config.psk, payload, sizeof(payload), ret))
 		return malformed(err, 2); /* the responder's ephemeral key is of low order */
 	return 0;
@@ -276,15 +290,30 @@ static bool take_label(struct cursor *c, uint8_t n, char *ret)
 	return true;
 }
 
+/* A lane names its session and its number; what is none has zeros there. */
+static bool take_lane(struct cursor *c, bool lane, struct lane_claim *ret)
+{
+	cursor_copy(c, ret->session, LANE_ID_LEN);
+	ret->number = cursor_u16(c);
+	cursor_copy(c, ret->proof, LANE_SECRET_LEN);
+	if (lane)
+		return ret->number > 0 && ret->number < LANES_MAX;
+	return ret->number == 0 && all_zero(ret->session, LANE_ID_LEN) &&
+	       all_zero(ret->proof, LANE_SECRET_LEN);
+}
+
 static int check_payload_3(struct handshake *h, const uint8_t *payload, struct err *err)
 {
 	struct cursor c = cursor_over(payload, PAYLOAD_3_LEN);
 	uint8_t mode = cursor_u8(&c), label_len = cursor_u8(&c), echo[HANDSHAKE_ID_LEN];
-	bool fits = mode == (h->result.pairing ? 1 : 0) && (h->result.pairing || label_len == 0) &&
+	bool lane = mode == MODE_LANE && !h->result.pairing,
+	     fits = (lane || mode == (h->result.pairing ? MODE_PAIRING : MODE_NORMAL)) &&
+		    (h->result.pairing || label_len == 0) &&
 		    take_label(&c, label_len, h->result.label) && cursor_u32(&c) == 0;
 
 	cursor_copy(&c, echo, sizeof(echo));
-	fits = fits && sodium_memcmp(echo, h->result.session_id, sizeof(echo)) == 0;
+	fits = fits && sodium_memcmp(echo, h->result.session_id, sizeof(echo)) == 0 &&
+	       take_lane(&c, lane, &h->result.lane);
 	if (!fits || !all_zero(c.at, c.left))
 		return malformed(err, 3);
 	return 0;

@@ -27,6 +27,7 @@ struct handshake_result {
 	uint8_t token_id[HANDSHAKE_ID_LEN]; /* zeros when not pairing */
 	char label[KEY_NAME_MAX + 1];	    /* printable ASCII; "" when not pairing */
 	struct session_peer peer;	    /* responder: what `find` said */
+	struct lane_claim lane;		    /* checked by who knows the session; number 0: none */
 };
 
 /* Copies the configuration except for *config->own. NULL when out of memory. */

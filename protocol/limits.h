@@ -34,5 +34,6 @@
 #define RATE_WINDOW_MS 60000u	/* over which that is measured */
 #define OUTPUT_STALL_MS 600000u /* a responder's output that nobody reads for so long ends it */
 
-#define LANES_MAX 16u
+#define LANES_MAX 16u		 /* connections of a session */
+#define SEGMENTS_AHEAD_MAX 4096u /* segments that may be sent beyond the last one acknowledged */
 #define SESSIONS_PER_KEY_MAX 4u

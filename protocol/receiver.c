@@ -7,6 +7,7 @@
 #include "protocol/receiver.h"
 
 #include "protocol/limits.h"
+#include "protocol/number_set.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -30,7 +31,7 @@ struct receiver {
 	size_t n_blobs;
 	size_t recipes;	  /* recipe chunks named by the open jobs */
 	size_t questions; /* taken and not answered */
-	uint64_t last_segment;
+	struct number_set segments; /* that came, over whatever lane */
 	size_t in_flight;
 };
 
@@ -240,8 +241,11 @@ static int take_end(struct receiver *r, const struct message *m, struct receiver
 	if (e->main_recipes != blob->n_recipes[STREAM_MAIN] ||
 		e->skeleton_recipes != blob->n_recipes[STREAM_SKELETON])
 		return refuse(err, m, "the number of recipe chunks differs");
-	if (e->size != blob->size || e->last_segment > r->last_segment)
-		return refuse(err, m, "size or last segment differ from what was sent");
+	if (e->size != blob->size)
+		return refuse(err, m, "another size than BLOB_BEGIN said");
+	if (e->last_segment > r->segments.base &&
+		e->last_segment - r->segments.base > SEGMENTS_AHEAD_MAX)
+		return refuse(err, m, "a last segment that cannot have been sent");
 	if (blob->digest_known && !digest_equal(&blob->digest, &e->digest))
 		return refuse(err, m, "another digest than BLOB_BEGIN named");
 	blob->digest = e->digest;
@@ -254,12 +258,13 @@ static int take_end(struct receiver *r, const struct message *m, struct receiver
 
 static int take_segment(struct receiver *r, const struct message *m, struct err *err)
 {
-	if (m->segment.number != r->last_segment + 1)
-		return refuse(err, m, "number out of order");
+	if (m->segment.number == 0)
+		return refuse(err, m, "numbers begin at 1");
 	if (m->segment.record.n > SEGMENT_RECORD_MAX ||
 		m->segment.record.n > IN_FLIGHT_MAX - r->in_flight)
 		return refuse(err, m, "more bytes in flight than allowed");
-	r->last_segment++;
+	if (!number_set_add(&r->segments, m->segment.number))
+		return refuse(err, m, "a number too far ahead");
 	r->in_flight += m->segment.record.n;
 	return 0;
 }
@@ -271,6 +276,11 @@ static int count_question(struct receiver *r, const struct message *m, struct er
 		return refuse(err, m, "too many questions without waiting for answers");
 	r->questions++;
 	return 0;
+}
+
+bool receiver_has_segment(const struct receiver *r, uint64_t number)
+{
+	return number > 0 && number_set_has(&r->segments, number);
 }
 
 int receiver_take(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,

@@ -36,6 +36,10 @@ int receiver_take(struct receiver *r, const struct message *m, struct receiver_b
 /* The question was answered (or needed no answer): gives its place in ASK_OPEN_MAX back. */
 void receiver_answered(struct receiver *r);
 
+/* A segment of this number came before. One that comes again (a lane died, and it was sent over
+ * another) is let pass without receiver_take. */
+bool receiver_has_segment(const struct receiver *r, uint64_t number);
+
 /* A segment was stored: its bytes no longer count against IN_FLIGHT_MAX. */
 void receiver_stored(struct receiver *r, size_t record_len);
 

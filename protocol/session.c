@@ -121,6 +121,8 @@ static void open_session(struct session *s)
 	memcpy(s->peer_key, result->peer_key, sizeof(s->peer_key));
 	memcpy(s->token_id, result->token_id, sizeof(s->token_id));
 	memcpy(s->label, result->label, sizeof(s->label));
+	memcpy(s->id, result->session_id, sizeof(s->id));
+	s->lane = result->lane;
 	s->secret->peer = result->peer;
 	handshake_split(s->handshake, send, receive, s->channel_id);
 	record_start(&s->secret->send, send);
@@ -284,6 +286,16 @@ const uint8_t *session_pair_token(const struct session *s)
 const char *session_pair_label(const struct session *s)
 {
 	return s->label;
+}
+
+const uint8_t *session_id(const struct session *s)
+{
+	return s->id;
+}
+
+const struct lane_claim *session_lane(const struct session *s)
+{
+	return s->lane.number ? &s->lane : NULL;
 }
 
 const uint8_t *session_channel_id(const struct session *s)

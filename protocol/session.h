@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "protocol/lane.h"
 #include "protocol/limits.h"
 #include "protocol/message.h"
 
@@ -47,6 +48,7 @@ struct session_config {
 	bool pairing;
 	uint8_t token_id[16]; /* when pairing */
 	const char *label; /* when pairing: the name this host gives itself, at most KEY_NAME_MAX */
+	struct lane_key lane; /* number 0: this connection begins a session of its own */
 
 	/* responder */
 	session_find_fn *find;
@@ -84,6 +86,13 @@ const struct session_peer *session_peer(const struct session *s);
 const uint8_t *session_peer_key(const struct session *s);   /* KEY_LEN bytes */
 const uint8_t *session_pair_token(const struct session *s); /* 16 bytes, NULL when not pairing */
 const char *session_pair_label(const struct session *s);    /* "" when not pairing */
+
+/* This session's id, drawn by the responder: the same 16 bytes at both ends. Valid once
+ * session_ready. */
+const uint8_t *session_id(const struct session *s);
+
+/* Responder: the session that this connection claims to be a lane of; NULL when it is none. */
+const struct lane_claim *session_lane(const struct session *s);
 
 /* The handshake hash: the same 64 bytes at both ends, for the audit log. Valid once session_ready.
  */

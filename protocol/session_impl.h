@@ -34,6 +34,8 @@ struct session {
 	bool pairing;
 	uint8_t peer_key[KEY_LEN], token_id[HANDSHAKE_ID_LEN];
 	char label[KEY_NAME_MAX + 1];
+	uint8_t id[HANDSHAKE_ID_LEN];
+	struct lane_claim lane;
 	uint8_t channel_id[NOISE_HASH_LEN];
 
 	uint8_t hs[HANDSHAKE_LEN_MAX]; /* a handshake message while it arrives */

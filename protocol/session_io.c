@@ -13,7 +13,7 @@ _Static_assert(SESSION_OUT_MAX / 2 > SEGMENT_MESSAGE_MAX + 16 * RECORD_OVERHEAD,
 
 static bool has_secret(unsigned type)
 {
-	return type == MSG_WELCOME || type == MSG_PAIR_OK || type == MSG_LANE_JOIN;
+	return type == MSG_WELCOME || type == MSG_PAIR_OK;
 }
 
 /* --- out --- */

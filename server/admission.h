@@ -12,15 +12,15 @@
 
 #include <sys/socket.h>
 
-#define ADMISSION_HALF_OPEN_MAX 64u  /* handshakes under way; … */
-#define ADMISSION_HALF_OPEN_SOFT 32u /* …from here on half are dropped, at the limit all */
-#define ADMISSION_PER_SOURCE 4u	     /* under way from one source */
-#define ADMISSION_BURST 10u	     /* handshakes of a source at once, then… */
-#define ADMISSION_RATE 2u	     /* …so many a second; one that succeeds is not counted */
-#define ADMISSION_ALL_RATE 1000u     /* handshakes a second from all sources */
-#define ADMISSION_BAD_MS 5000u	     /* penalty of a handshake that proved wrong */
-#define ADMISSION_SILENT_MS 1000u    /* of one that was left */
-#define ADMISSION_FREE_MS 10000u     /* penalties up to here keep nobody out */
+#define ADMISSION_HALF_OPEN_MAX 256u  /* handshakes under way; … */
+#define ADMISSION_HALF_OPEN_SOFT 128u /* …from here on half are dropped, at the limit all */
+#define ADMISSION_PER_SOURCE 16u      /* under way from one source: a session with all its lanes */
+#define ADMISSION_BURST 32u	      /* handshakes of a source at once, then… */
+#define ADMISSION_RATE 2u	      /* …so many a second; one that succeeds is not counted */
+#define ADMISSION_ALL_RATE 1000u      /* handshakes a second from all sources */
+#define ADMISSION_BAD_MS 5000u	      /* penalty of a handshake that proved wrong */
+#define ADMISSION_SILENT_MS 1000u     /* of one that was left */
+#define ADMISSION_FREE_MS 10000u      /* penalties up to here keep nobody out */
 #define ADMISSION_CAP_MS 600000u
 #define ADMISSION_SOURCES_MAX 4096u
 

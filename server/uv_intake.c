@@ -1,11 +1,15 @@
 /*
  * Owns the segments of a session between the wire and the disk. Happy path: segment -> verify
- * (worker) -> put (store's thread) -> stored -> sync of a group -> durable. The order is kept,
- * since both threads run their tasks in order. Failure modes: a record that is damaged or lies
- * about a chunk, a store that is full or broken: `failed` once, and what follows is dropped.
+ * (worker) -> put (store's thread) -> stored -> sync of a group -> durable. What is told is the
+ * number up to which all are there: over several lanes they come out of order. Failure modes: a
+ * record that is damaged or lies about a chunk, a store that is full or broken: `failed` once, and
+ * what follows is dropped.
  */
 #include "server/uv_intake.h"
 
+#include "protocol/number_set.h"
+
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,8 +21,8 @@ struct intake {
 	void *ctx;
 	struct segment_opener *opener; /* the verifier's thread only, like `raw` */
 	uint8_t *raw;
-	size_t pending;	 /* record bytes taken and not stored */
-	uint64_t stored; /* last number stored */
+	size_t pending; /* record bytes taken and not stored */
+	struct number_set stored;
 	size_t unsynced; /* bytes stored since the last sync began */
 	bool syncing;	 /* a sync is under way */
 	bool failed, closed, timer_closed;
@@ -113,7 +117,7 @@ static void sync_now(struct intake *i)
 	}
 	s->call = (struct depot_call){ .run = run_sync, .done = sync_done };
 	s->intake = i;
-	s->number = i->stored;
+	s->number = i->stored.base;
 	i->unsynced = 0;
 	i->syncing = true;
 	i->under_way++;
@@ -167,10 +171,11 @@ static void put_done(struct depot_call *c)
 		maybe_free(i);
 		return;
 	}
-	i->stored = number;
+	ok = number_set_add(&i->stored, number);
+	assert(ok); /* the receiver takes no others */
 	i->unsynced += n;
 	start_group(i);
-	i->ops.stored(i->ctx, number, n);
+	i->ops.stored(i->ctx, i->stored.base, n);
 }
 
 static void run_verify(struct uv_task *t)

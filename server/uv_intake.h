@@ -17,7 +17,7 @@ struct intake_ops {
 	/* The pins of the session's jobs: all of them keep a segment that is stored now, for it
 	 * does not say whose it is. Returns how many. */
 	size_t (*pins)(void *ctx, const struct uv_pin *ret[INTAKE_PINS_MAX]);
-	/* Segments up to `number` can be found in the store; this one's record was `len` bytes. */
+	/* One more segment, of `len` bytes, can be found in the store, and all up to `number`. */
 	void (*stored)(void *ctx, uint64_t number, size_t len);
 	/* Segments up to `number` are durable. */
 	void (*durable)(void *ctx, uint64_t number);
@@ -32,7 +32,8 @@ int intake_new(uv_loop_t *loop, struct depot_domain *domain, struct uv_worker *v
 /* No callback fires any more; freed when what is under way has ended. NULL is fine. */
 void intake_close(struct intake *i);
 
-/* Copies the record. Numbers rise by one. */
+/* Copies the record. Numbers come in any order, each once, none further ahead than a number_set
+ * goes. */
 int intake_segment(struct intake *i, uint64_t number, const void *record, size_t n,
 	struct err *err) MUST_CHECK;
 

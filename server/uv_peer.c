@@ -5,13 +5,14 @@
  * job that fails is told with FAIL and the session goes on; anything else ends the connection with
  * one line in the log.
  */
-#include "server/uv_peer_impl.h"
+#include "server/uv_lane.h"
 
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "protocol/grant.h"
 #include "protocol/limits.h"
 
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -34,6 +35,7 @@ static void drop_jobs(struct uv_peer *p)
 
 static void peer_free(struct uv_peer *p)
 {
+	uv_lane_leave(p);
 	drop_jobs(p);
 	answers_close(p->answers);
 	intake_close(p->intake);
@@ -90,17 +92,6 @@ static void on_failed(void *ctx, const struct err *err)
 
 /* --- segments and answers --- */
 
-static void pause_or_resume(struct uv_peer *p)
-{
-	bool full = intake_full(p->intake);
-
-	if (full && !p->paused)
-		uv_conn_pause(p->conn);
-	else if (!full && p->paused)
-		uv_conn_resume(p->conn);
-	p->paused = full;
-}
-
 static void on_stored(void *ctx, uint64_t number, size_t len)
 {
 	struct uv_peer *p = ctx;
@@ -109,7 +100,7 @@ static void on_stored(void *ctx, uint64_t number, size_t len)
 	receiver_stored(p->receiver, len);
 	for (size_t i = 0; i < p->n_jobs; i++)
 		image_job_stored(p->jobs[i], number);
-	pause_or_resume(p);
+	uv_lane_pause(p);
 }
 
 static void on_durable(void *ctx, uint64_t number)
@@ -257,11 +248,30 @@ static int take_blob_message(struct uv_peer *p, const struct message *m,
 	return answers_ask(p->answers, m, j ? image_job_pin(j) : NULL, err);
 }
 
+void uv_peer_segment(struct uv_peer *p, const struct message *m)
+{
+	const struct msg_segment *s = &m->segment;
+	struct receiver_blob *blob;
+	struct err err;
+
+	if (receiver_has_segment(p->receiver, s->number))
+		return; /* it was sent again because its lane died, and had arrived */
+	if (receiver_take(p->receiver, m, &blob, &err) != 0 ||
+		intake_segment(p->intake, s->number, s->record.p, s->record.n, &err) != 0)
+		uv_peer_fail(p, &err);
+	else
+		uv_lane_pause(p);
+}
+
 static int take_message(struct uv_peer *p, const struct message *m, struct err *err)
 {
 	struct receiver_blob *blob;
 	struct image_job *j;
 
+	if (m->type == MSG_SEGMENT) {
+		uv_peer_segment(p, m);
+		return 0;
+	}
 	if (receiver_take(p->receiver, m, &blob, err) != 0)
 		return -1;
 	if (blob)
@@ -278,11 +288,6 @@ static int take_message(struct uv_peer *p, const struct message *m, struct err *
 			remove_job(p, j);
 			image_job_abort(j);
 		}
-	} else if (m->type == MSG_SEGMENT) {
-		if (intake_segment(p->intake, m->segment.number, m->segment.record.p,
-			    m->segment.record.n, err) != 0)
-			return -1;
-		pause_or_resume(p);
 	}
 	return 0;
 }
@@ -295,7 +300,7 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 		return 0;
 	if (!p->entry)
 		return on_pair_done(p, m, err);
-	if (take_message(p, m, err) == 0)
+	if ((p->lane ? uv_lane_message(p, m, err) : take_message(p, m, err)) == 0)
 		return 0;
 	uv_peer_fail(p, err);
 	return 0;
@@ -325,7 +330,9 @@ static int start_session(struct uv_peer *p, struct err *err)
 	m.welcome.grants = p->entry->grants;
 	m.welcome.time_ms = wall_ms();
 	m.welcome.name = wire_text_of(p->name, strlen(p->name));
-	m.welcome.max_lanes = 1;
+	m.welcome.max_lanes = LANES_MAX;
+	randombytes_buf(p->lane_secret, sizeof(p->lane_secret));
+	memcpy(m.welcome.lane_secret.bytes, p->lane_secret, sizeof(p->lane_secret));
 	return uv_conn_send(p->conn, &m, err);
 }
 
@@ -358,8 +365,10 @@ static void on_ready(void *ctx)
 		r = start_pairing(p, &err);
 	} else {
 		p->entry = keyring_find(p->server->keyring, session_peer_key(s));
-		r = p->entry ? start_session(p, &err)
-			     : err_set(&err, ERR_REFUSED, "the key was revoked just now");
+		if (!p->entry)
+			r = err_set(&err, ERR_REFUSED, "the key was revoked just now");
+		else
+			r = session_lane(s) ? uv_lane_join(p, &err) : start_session(p, &err);
 	}
 	if (r != 0)
 		uv_peer_fail(p, &err);

@@ -27,12 +27,21 @@ struct uv_peer {
 	struct image_job *jobs[JOBS_MAX];
 	size_t n_jobs;
 	uint64_t stored;
-	bool paused;
-	bool ending; /* FAIL was sent: what still comes is let pass */
+	bool paused;			  /* all connections of the session are */
+	struct uv_peer *lanes[LANES_MAX]; /* by number, from 1; NULL: not open */
+	uint8_t lane_secret[LANE_SECRET_LEN];
+	struct uv_peer
+		*main; /* of a lane: the session's first connection; NULL when that is gone */
+	uint16_t lane; /* of a lane: its number; 0: no lane */
+	bool ending;   /* FAIL was sent: what still comes is let pass */
 };
 
 /* Tells the client why, then closes. Once; later calls do nothing. */
 void uv_peer_fail(struct uv_peer *p, const struct err *err);
+
+/* A segment came, over whatever connection of the session. What is wrong with it ends the session.
+ */
+void uv_peer_segment(struct uv_peer *p, const struct message *m);
 
 /* Sessions of this peer's key that are open, this one included. */
 size_t uv_peer_sessions(const struct uv_peer *p);

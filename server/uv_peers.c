@@ -8,7 +8,7 @@ size_t uv_peer_sessions(const struct uv_peer *p)
 	size_t n = 0;
 
 	for (const struct uv_peer *other = p->server->peers; other; other = other->next)
-		n += other->entry == p->entry && !other->ending;
+		n += other->entry == p->entry && other->receiver && !other->ending;
 	return n;
 }
 
@@ -64,7 +64,7 @@ void uv_peer_each_session(const struct server *server,
 	void (*fn)(void *ctx, const char *key, const char *where, size_t jobs), void *ctx)
 {
 	for (const struct uv_peer *p = server->peers; p; p = p->next) {
-		if (p->entry && !p->ending)
+		if (p->receiver && !p->ending)
 			fn(ctx, p->name, p->where, p->n_jobs);
 	}
 }
@@ -77,7 +77,7 @@ void uv_peer_stop(struct server *server, bool now)
 	for (struct uv_peer *p = server->peers; p; p = p->next) {
 		if (!p->ready)
 			uv_conn_close(p->conn, &err);
-		else if (now || (p->entry && p->n_jobs == 0))
+		else if (now || (p->receiver && p->n_jobs == 0))
 			uv_peer_fail(p, &err);
 	}
 }

@@ -75,6 +75,7 @@ struct session_config pair_config(struct pair *p, bool initiator)
 	memcpy(config.peer_public_key, p->responder_key.public_key, KEY_LEN);
 	memcpy(config.psk, p->psk, KEY_LEN);
 	memcpy(config.token_id, p->token_id, sizeof(config.token_id));
+	config.lane = p->lane;
 	return config;
 }
 

@@ -476,8 +476,8 @@ static void a_receiver_refuses_messages_before_what_they_are_about(void **state)
 	end_blob.blob_end.size = 1000;
 	refuses(w, &end_blob); /* one recipe was named, none counted */
 	end_blob.blob_end.main_recipes = 1;
-	end_blob.blob_end.last_segment = 1;
-	refuses(w, &end_blob); /* no segment was sent */
+	end_blob.blob_end.last_segment = SEGMENTS_AHEAD_MAX + 1;
+	refuses(w, &end_blob); /* as many cannot be on their way */
 	end_blob.blob_end.last_segment = 0;
 	accepts(w, &end_blob);
 	refuses(w, &end_blob);
@@ -537,7 +537,8 @@ static void a_receiver_bounds_questions_and_bytes_in_flight(void **state)
 	receiver_answered(w->receiver);
 	accepts(w, &m);
 	m = (struct message){ .type = MSG_SEGMENT };
-	m.segment.number = 2;
+	refuses(w, &m); /* number 0 */
+	m.segment.number = SEGMENTS_AHEAD_MAX + 1;
 	refuses(w, &m);
 	m.segment.record = (wire_bytes){ .p = record, .n = sizeof(record) };
 	for (m.segment.number = 1; taken + sizeof(record) <= IN_FLIGHT_MAX; m.segment.number++) {
@@ -547,6 +548,25 @@ static void a_receiver_bounds_questions_and_bytes_in_flight(void **state)
 	refuses(w, &m);
 	receiver_stored(w->receiver, sizeof(record));
 	accepts(w, &m);
+}
+
+/* Over several lanes they overtake each other. */
+static void segments_are_taken_in_any_order(void **state)
+{
+	static const uint64_t order[] = { 3, 1, 5, 2, 4, SEGMENTS_AHEAD_MAX + 5 };
+	struct world *w = *state;
+	struct message m = { .type = MSG_SEGMENT };
+
+	for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+		assert_false(receiver_has_segment(w->receiver, order[i]));
+		m.segment.number = order[i];
+		accepts(w, &m);
+		assert_true(receiver_has_segment(w->receiver, order[i]));
+	}
+	assert_false(receiver_has_segment(w->receiver, 0));
+	assert_false(receiver_has_segment(w->receiver, 6));
+	m.segment.number = SEGMENTS_AHEAD_MAX + 6;
+	refuses(w, &m);
 }
 
 static void what_a_failed_job_had_on_its_way_is_let_pass(void **state)
@@ -604,5 +624,5 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(a_receiver_refuses_messages_before_what_they_are_about),
 	CASE(a_receiver_refuses_values_out_of_range),
 	CASE(a_receiver_bounds_questions_and_bytes_in_flight),
-	CASE(what_a_failed_job_had_on_its_way_is_let_pass),
+	CASE(segments_are_taken_in_any_order), CASE(what_a_failed_job_had_on_its_way_is_let_pass),
 	CASE(an_offer_with_too_many_layers_wrong_sizes_or_bad_tags_is_refused))

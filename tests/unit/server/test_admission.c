@@ -1,4 +1,6 @@
 #include "server/admission.h"
+
+#include "protocol/limits.h"
 #include "tests/support/test.h"
 
 #include <arpa/inet.h>
@@ -64,10 +66,10 @@ static bool ask(const char *source, uint64_t now)
 	return admission_ask(a, at(source), now);
 }
 
-static void four_handshakes_of_a_source_may_be_under_way(void **state)
+static void as_many_handshakes_of_a_source_as_a_session_has_lanes_may_be_under_way(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 4; i++)
+	for (unsigned i = 0; i < LANES_MAX; i++)
 		assert_true(ask("192.0.2.1", 0));
 	assert_false(ask("192.0.2.1", 0));
 	assert_true(ask("192.0.2.2", 0));
@@ -78,7 +80,7 @@ static void four_handshakes_of_a_source_may_be_under_way(void **state)
 static void an_ipv6_source_is_a_56_and_a_mapped_one_is_ipv4(void **state)
 {
 	(void)state;
-	for (int i = 0; i < 2; i++) {
+	for (unsigned i = 0; i < ADMISSION_PER_SOURCE / 2; i++) {
 		assert_true(ask("2001:db8:0:1::1", 0));
 		assert_true(ask("2001:db8:0:ff::2", 0));
 		assert_true(ask("192.0.2.1", 0));
@@ -98,18 +100,18 @@ static void those_who_succeed_may_come_as_often_as_they_like(void **state)
 	}
 }
 
-static void those_who_do_not_get_ten_at_once_and_two_a_second(void **state)
+static void those_who_do_not_get_a_burst_at_once_and_two_a_second(void **state)
 {
 	unsigned admitted = 0;
 
 	(void)state;
-	for (int i = 0; i < 30; i++) {
+	for (unsigned i = 0; i < 3 * ADMISSION_BURST; i++) {
 		if (!ask("127.0.0.1", 1000))
 			continue;
 		admitted++;
 		admission_failed(a, at("127.0.0.1"), false, 1000);
 	}
-	assert_int_equal(admitted, 10);
+	assert_int_equal(admitted, ADMISSION_BURST);
 	assert_false(ask("127.0.0.1", 1499));
 	assert_true(ask("127.0.0.1", 1500));
 	assert_false(ask("127.0.0.1", 1999));
@@ -155,24 +157,26 @@ static void loopback_is_not_punished(void **state)
 	}
 }
 
-static void half_of_64_may_be_under_way_before_any_is_dropped(void **state)
+static void half_of_the_most_may_be_under_way_before_any_is_dropped(void **state)
 {
+	const unsigned soft = ADMISSION_HALF_OPEN_SOFT, most = ADMISSION_HALF_OPEN_MAX;
+
 	(void)state;
 	dice = 0; /* early drop: whenever it can */
-	for (unsigned i = 0; i < 32; i++)
+	for (unsigned i = 0; i < soft; i++)
 		assert_true(admission_ask(a, nth(i), 0));
-	assert_false(admission_ask(a, nth(32), 0));
-	dice = 31; /* below half of the range: still dropped */
-	assert_false(admission_ask(a, nth(32), 0));
-	dice = 32;
-	assert_true(admission_ask(a, nth(32), 0));
-	assert_false(admission_ask(a, nth(33), 0)); /* now 33 of 64 are */
+	assert_false(admission_ask(a, nth(soft), 0));
+	dice = soft - 1; /* below half of the range: still dropped */
+	assert_false(admission_ask(a, nth(soft), 0));
+	dice = soft;
+	assert_true(admission_ask(a, nth(soft), 0));
+	assert_false(admission_ask(a, nth(soft + 1), 0)); /* now there is one more */
 	dice = UINT32_MAX;
-	for (unsigned i = 33; i < 64; i++)
+	for (unsigned i = soft + 1; i < most; i++)
 		assert_true(admission_ask(a, nth(i), 0));
-	assert_false(admission_ask(a, nth(64), 0));
+	assert_false(admission_ask(a, nth(most), 0));
 	admission_passed(a, nth(5), 0);
-	assert_true(admission_ask(a, nth(64), 0));
+	assert_true(admission_ask(a, nth(most), 0));
 }
 
 static void a_thousand_begin_in_a_second_from_all_sources(void **state)
@@ -221,13 +225,13 @@ static void time_that_stands_still_or_goes_back_does_no_harm(void **state)
 
 #define WITH(name) TEST_WITH(name, setup, teardown)
 
-RUN_TESTS(WITH(four_handshakes_of_a_source_may_be_under_way),
+RUN_TESTS(WITH(as_many_handshakes_of_a_source_as_a_session_has_lanes_may_be_under_way),
 	WITH(an_ipv6_source_is_a_56_and_a_mapped_one_is_ipv4),
 	WITH(those_who_succeed_may_come_as_often_as_they_like),
-	WITH(those_who_do_not_get_ten_at_once_and_two_a_second),
+	WITH(those_who_do_not_get_a_burst_at_once_and_two_a_second),
 	WITH(two_wrong_handshakes_are_free_and_the_third_costs_time),
 	WITH(penalties_add_up_to_ten_minutes_and_no_more), WITH(loopback_is_not_punished),
-	WITH(half_of_64_may_be_under_way_before_any_is_dropped),
+	WITH(half_of_the_most_may_be_under_way_before_any_is_dropped),
 	WITH(a_thousand_begin_in_a_second_from_all_sources),
 	WITH(the_sources_seen_longest_ago_are_forgotten),
 	WITH(time_that_stands_still_or_goes_back_does_no_harm))
