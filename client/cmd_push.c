@@ -14,10 +14,11 @@
 
 #define LEVEL_DEFAULT 3
 #define LEVEL_MAX 19
+#define CONGESTION_NAME_MAX 15u /* TCP_CA_NAME_MAX less its NUL */
 
 struct push_options {
-	const char *to, *engine, *compress;
-	uint64_t retry_for;
+	const char *to, *engine, *compress, *lanes, *congestion;
+	uint64_t retry_for, limit_rate;
 	bool json, quiet, verbose, dry_run, help;
 };
 
@@ -48,6 +49,49 @@ static int parse_level(const char *s, int *ret, struct err *err)
 	return 0;
 }
 
+/* "auto" or a number of connections. */
+static int parse_lanes(const char *s, unsigned *ret, struct err *err)
+{
+	char *end;
+	long n;
+
+	*ret = 0;
+	if (!s || strcmp(s, "auto") == 0)
+		return 0;
+	n = strtol(s, &end, 10);
+	if (*s == '\0' || *end != '\0' || n < 1 || n > (long)LANES_MAX)
+		return err_set(
+			err, ERR_USAGE, "--lanes takes auto or a number from 1 to %u", LANES_MAX);
+	*ret = (unsigned)n;
+	return 0;
+}
+
+/* "auto", "system" or a name that the kernel is to know. */
+static int parse_congestion(const char *s, const char **ret, struct err *err)
+{
+	*ret = NULL;
+	if (!s || strcmp(s, "auto") == 0)
+		return 0;
+	if (*s == '\0' || strlen(s) > CONGESTION_NAME_MAX ||
+		strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(s))
+		return err_set(err, ERR_USAGE,
+			"--congestion takes auto, system or a name such as bbr or cubic");
+	*ret = s;
+	return 0;
+}
+
+static int parse_link(const struct push_options *o, struct lanes_options *ret, struct err *err)
+{
+	if (o->limit_rate && o->limit_rate < UV_RATE_MIN)
+		return err_set(err, ERR_USAGE,
+			"--limit-rate is at least %u bytes a second (as in 500k or 10M)",
+			UV_RATE_MIN);
+	ret->limit_rate = o->limit_rate;
+	if (parse_lanes(o->lanes, &ret->lanes, err) != 0)
+		return -1;
+	return parse_congestion(o->congestion, &ret->congestion, err);
+}
+
 static int parse(int argc, char **argv, struct push_options *o, struct push_run_options *run,
 	struct err *err)
 {
@@ -58,6 +102,12 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },
 		{ "compress", 0, OPTION_TEXT, &o->compress, "LEVEL",
 			"auto (the default), none, or zstd's 1 to 19" },
+		{ "limit-rate", 0, OPTION_SIZE, &o->limit_rate, "RATE",
+			"bytes a second on the wire at most, as 500k or 10M" },
+		{ "lanes", 0, OPTION_TEXT, &o->lanes, "N",
+			"connections: auto (the default: as many as help), or 1 to 16" },
+		{ "congestion", 0, OPTION_TEXT, &o->congestion, "NAME",
+			"TCP's congestion control: auto (bbr on long links), system, or its name" },
 		{ "retry-for", 0, OPTION_SECONDS, &o->retry_for, "TIME",
 			"try again for so long while nothing moves (default 2m; 0: never)" },
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
@@ -92,6 +142,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	run->dry_run = o->dry_run;
 	run->retry_for_ms = min_u64(o->retry_for, UINT64_MAX / 1000) * 1000;
 	run->style = o->json ? REPORT_JSON : o->quiet ? REPORT_QUIET : REPORT_TEXT;
+	if (parse_link(o, &run->lanes, err) != 0)
+		return -1;
 	return parse_level(o->compress, &run->level, err);
 }
 

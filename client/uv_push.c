@@ -29,7 +29,6 @@ static void finish(struct push *p)
 	p->result.image_present = p->c.past->image_present;
 	p->result.config_present = p->c.past->config_present;
 	p->result.bytes_read = p->c.past->bytes_read;
-	flight_done(&p->flight);
 	p->ops.over(p->ctx, &p->result, err);
 	sender_free(p->sender);
 	uv_wake_close(p->wake);
@@ -216,11 +215,11 @@ static void take_fail(struct push *p, const struct msg_fail *m)
 
 static int take_ack(struct push *p, const struct msg_ack *m, struct err *err)
 {
-	size_t before = p->flight.bytes;
+	bool moved;
 
-	if (flight_acked(&p->flight, m->number, err) != 0)
+	if (lanes_acked(p->c.lanes, m->number, &moved, err) != 0)
 		return -1;
-	if (p->flight.bytes < before)
+	if (moved)
 		p->ops.moved(p->ctx);
 	push_pump(p);
 	return 0;
@@ -305,7 +304,6 @@ int push_start(const struct push_config *config, const struct push_ops *ops, voi
 	p->c = *config;
 	p->ops = *ops;
 	p->ctx = ctx;
-	flight_init(&p->flight);
 	p->result.layers = config->image->n_diff_ids;
 	p->result.bytes_total = config->image->size;
 	p->window = window_new(WINDOW_BYTES);

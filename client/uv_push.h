@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "client/uv_lanes.h"
 #include "common/engine/engine.h"
 #include "link/uv_conn.h"
 
@@ -26,6 +27,7 @@ struct push_config {
 	uv_loop_t *loop;
 	struct engine *engine;
 	struct uv_conn *conn; /* ready; the owner passes its messages on */
+	struct lanes *lanes;  /* of that session; the owner's, and passes room on */
 	const struct engine_info *info;
 	const struct engine_image *image; /* must outlive the push */
 	const uint64_t *layer_sizes;	  /* of its layers (engine_layer_sizes); NULL: unknown */
@@ -68,7 +70,7 @@ int push_start(const struct push_config *config, const struct push_ops *ops, voi
 /* A message from the target. -1 is the connection's end (and `over` follows from push_lost). */
 int push_message(struct push *p, const struct message *m, struct err *err) MUST_CHECK;
 
-/* uv_conn_room grew. */
+/* uv_conn_room grew, or the lanes may take more. */
 void push_room(struct push *p);
 
 /* The connection is gone, or the user stopped: ends with this error. */

@@ -1,7 +1,6 @@
 /* What uv_push.c (offer, messages, end) and uv_push_pump.c (blobs and segments out) share. */
 #pragma once
 
-#include "client/flight.h"
 #include "client/source.h"
 #include "client/uv_packer.h"
 #include "client/uv_push.h"
@@ -21,7 +20,6 @@ struct push {
 	struct engine_save *save; /* NULL when none runs */
 	struct sender *sender;
 	struct packer *packer;
-	struct flight flight;
 	unsigned blobs_open; /* begun, and their BLOB_END not sent */
 	uint64_t settled, begun;
 	bool read_all; /* the save's thread is done */

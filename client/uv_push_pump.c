@@ -53,16 +53,6 @@ static void on_done(void *ctx, uint32_t blob, enum blob_outcome outcome)
 
 /* --- segments out --- */
 
-static int send_segment(struct push *p, const struct buf *record, struct err *err)
-{
-	struct message m = { .type = MSG_SEGMENT };
-
-	if (flight_add(&p->flight, buf_len(record), &m.segment.number, err) != 0)
-		return -1;
-	m.segment.record = (wire_bytes){ .p = buf_bytes(record), .n = (uint32_t)buf_len(record) };
-	return push_tell(p, &m, err);
-}
-
 /* Sends what is packed, as far as the link and the receiver take it. */
 static int pump_packed(struct push *p, struct err *err)
 {
@@ -70,19 +60,17 @@ static int pump_packed(struct push *p, struct err *err)
 	int r = 0;
 
 	while (r == 0 && (next = packer_peek(p->packer))) {
-		size_t len = buf_len(&next->record);
 		struct packed *made;
 
-		if (!next->flushed && (len > IN_FLIGHT_MAX - p->flight.bytes ||
-					      uv_conn_room(p->c.conn) < len + CONTROL_ROOM))
+		if (!next->flushed && !lanes_takes(p->c.lanes, buf_len(&next->record)))
 			break;
 		made = packer_take(p->packer);
-		if (made->flushed) {
-			p->blobs_open--;
-			r = sender_flushed(p->sender, made->blob, p->flight.number, err);
-		} else {
-			r = send_segment(p, &made->record, err);
+		if (!made->flushed) {
+			r = lanes_send(p->c.lanes, made, err);
+			continue;
 		}
+		p->blobs_open--;
+		r = sender_flushed(p->sender, made->blob, lanes_last(p->c.lanes), err);
 		packed_free(made);
 	}
 	return r;

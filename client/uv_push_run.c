@@ -38,6 +38,7 @@ struct run {
 	uint64_t bytes_sent;	   /* of all tries */
 	struct push_result result; /* of this try, as everything below */
 	struct uv_reach *reach;	   /* NULL when not connected */
+	struct lanes *lanes;	   /* of that connection; NULL before it is greeted */
 	struct push *push;	   /* NULL when none runs */
 	struct err err;		   /* why it failed */
 	bool welcomed, heard;	   /* anything from the target */
@@ -106,12 +107,47 @@ static void on_over(void *ctx, const struct push_result *result, const struct er
 	r->done = err == NULL;
 	if (conn) {
 		r->finishing = true;
+		lanes_finish(r->lanes);
 		uv_conn_finish(conn);
 	}
 	if (err)
 		fail(r, err);
 	else
 		next_step(r);
+}
+
+/* How every connection to the target is opened. To be wiped. */
+static struct session_config session_of(const struct run *r)
+{
+	struct session_config config = { .initiator = true, .own = r->o->key };
+
+	memcpy(config.peer_public_key, r->o->target->server_key, sizeof(config.peer_public_key));
+	memcpy(config.psk, r->o->target->psk, sizeof(config.psk));
+	return config;
+}
+
+static void on_lanes_room(void *ctx)
+{
+	struct run *r = ctx;
+
+	if (r->push)
+		push_room(r->push);
+}
+
+static int open_lanes(struct run *r, const struct msg_welcome *w, struct err *err)
+{
+	static const struct lanes_ops ops = { .room = on_lanes_room };
+	struct session_config session = session_of(r);
+	struct lanes_config config = { .loop = &r->loop,
+		.conn = uv_reach_conn(r->reach),
+		.address = &r->o->target->address,
+		.session = &session,
+		.welcome = w,
+		.options = &r->o->lanes };
+	int n = lanes_open(&config, &ops, r, &r->lanes, err);
+
+	sodium_memzero(&session, sizeof(session));
+	return n;
 }
 
 static int start_push(struct run *r, const struct msg_welcome *w, struct err *err)
@@ -138,6 +174,9 @@ static int start_push(struct run *r, const struct msg_welcome *w, struct err *er
 	if (!(w->grants & GRANT_PUSH))
 		return err_set(err, ERR_REFUSED, "%s does not let this key push images",
 			r->o->target->name);
+	if (open_lanes(r, w, err) != 0)
+		return -1;
+	config.lanes = r->lanes;
 	return push_start(&config, &ops, r, &r->push, err);
 }
 
@@ -181,6 +220,14 @@ static void describe_loss(struct run *r, const struct err *err, struct err *ret)
 	err_wrap(ret, "%s", r->o->target->name);
 }
 
+static void on_lanes_closed(void *ctx)
+{
+	struct run *r = ctx;
+
+	r->lanes = NULL;
+	next_step(r);
+}
+
 static void on_closed(void *ctx, const struct err *err)
 {
 	struct run *r = ctx;
@@ -190,6 +237,10 @@ static void on_closed(void *ctx, const struct err *err)
 	if (conn)
 		r->bytes_sent += session_bytes_out(uv_conn_session(conn));
 	r->reach = NULL;
+	if (r->lanes) {
+		r->bytes_sent += lanes_bytes_out(r->lanes);
+		lanes_close(r->lanes, on_lanes_closed, r);
+	}
 	if (r->done || r->err.code != ERR_NONE) {
 		next_step(r);
 		return;
@@ -206,15 +257,11 @@ static void connect_target(struct run *r)
 	static const struct uv_conn_ops ops = {
 		.message = on_message, .room = on_room, .closed = on_closed
 	};
-	const struct target *t = r->o->target;
-	struct session_config config = { .initiator = true, .own = r->o->key };
+	struct session_config config = session_of(r);
 	struct err err;
-	int n;
+	int n = uv_reach_start(&r->loop, &r->o->target->address, &config, &ops, r, &r->reach, &err);
 
-	memcpy(config.peer_public_key, t->server_key, sizeof(config.peer_public_key));
-	memcpy(config.psk, t->psk, sizeof(config.psk));
-	n = uv_reach_start(&r->loop, &t->address, &config, &ops, r, &r->reach, &err);
-	sodium_memzero(config.psk, sizeof(config.psk));
+	sodium_memzero(&config, sizeof(config));
 	if (n != 0)
 		fail(r, &err);
 }
@@ -355,6 +402,8 @@ static void next_step(struct run *r)
 			uv_reach_close(r->reach, NULL);
 		return; /* on_closed comes back here */
 	}
+	if (r->lanes)
+		return; /* so does on_lanes_closed */
 	if (!try_again(r))
 		close_rest(r);
 }

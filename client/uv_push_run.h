@@ -6,6 +6,7 @@
 
 #include "client/report.h"
 #include "client/targets.h"
+#include "client/uv_lanes.h"
 
 struct push_run_options {
 	const char *image;  /* as typed */
@@ -13,6 +14,7 @@ struct push_run_options {
 	const struct key_pair *key;
 	const struct target *target;
 	int level; /* zstd's; 0: none */
+	struct lanes_options lanes;
 	bool dry_run;
 	uint64_t retry_for_ms; /* 0: the first failure is the last */
 	enum report_style style;

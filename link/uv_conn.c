@@ -38,6 +38,8 @@ struct uv_conn {
 	bool deaf;     /* the peer takes no more bytes */
 	bool resuming; /* messages that waited are delivered from the timer, never inside resume */
 	bool room_grew, in_room;
+	struct uv_rate *rate; /* NULL: no limit */
+	struct uv_rate_waiter waiter;
 	char where[300]; /* "host:port", for messages */
 };
 
@@ -72,6 +74,8 @@ void uv_conn_close(struct uv_conn *c, const struct err *why)
 	c->closing = true;
 	if (why)
 		c->why = *why;
+	if (c->rate)
+		uv_rate_leave(c->rate, &c->waiter);
 	uv_close((uv_handle_t *)&c->tcp, on_handle_closed);
 	uv_close((uv_handle_t *)&c->timer, on_handle_closed);
 }
@@ -190,6 +194,18 @@ static void on_written(uv_write_t *req, int status)
 		pump(c);
 }
 
+/* Of `n` bytes, how many may be written now. */
+static size_t allowed(struct uv_conn *c, size_t n)
+{
+	n = min_size(n, 1u << 30);
+	return c->rate ? uv_rate_take(c->rate, &c->waiter, n) : n;
+}
+
+static void on_rate(struct uv_rate_waiter *w)
+{
+	pump(CONTAINER_OF(w, struct uv_conn, waiter));
+}
+
 /* Hands the kernel what it takes at once, and the rest of what is there, copied, to one uv_write.
  */
 static void start_write(struct uv_conn *c)
@@ -199,18 +215,23 @@ static void start_write(struct uv_conn *c)
 	size_t n;
 
 	while (!c->writing && !c->deaf && (n = session_peek(c->session, &bytes)) > 0) {
-		uv_buf_t buf = uv_buf_init(
-			(char *)(uintptr_t)bytes, (unsigned)min_size(n, 1u << 30));
-		int r = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
+		size_t most = allowed(c, n);
+		uv_buf_t buf = uv_buf_init((char *)(uintptr_t)bytes, (unsigned)most);
+		int r;
 
+		if (most == 0)
+			break;
+		r = uv_try_write((uv_stream_t *)&c->tcp, &buf, 1);
 		if (r == UV_EAGAIN) {
-			n = min_size(n, OUT_CHUNK);
+			n = min_size(most, OUT_CHUNK);
 			memcpy(c->out, bytes, n);
 			buf = uv_buf_init((char *)c->out, (unsigned)n);
 			r = uv_write(&c->write, (uv_stream_t *)&c->tcp, &buf, 1, on_written);
 			c->writing = r == 0;
 			r = r == 0 ? (int)n : r;
 		}
+		if (c->rate)
+			uv_rate_give(c->rate, most - (size_t)(r < 0 ? 0 : r));
 		if (r < 0) {
 			write_failed(c, r);
 			return;
@@ -396,6 +417,26 @@ int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err)
 size_t uv_conn_room(const struct uv_conn *c)
 {
 	return c->closing || !c->connected ? 0 : session_room(c->session);
+}
+
+size_t uv_conn_backlog(const struct uv_conn *c)
+{
+	const uint8_t *bytes;
+
+	return c->closing || !c->connected ? 0 : session_peek(c->session, &bytes);
+}
+
+void uv_conn_limit(struct uv_conn *c, struct uv_rate *rate)
+{
+	c->rate = rate;
+	c->waiter.fn = on_rate;
+}
+
+int uv_conn_fd(const struct uv_conn *c)
+{
+	uv_os_fd_t fd;
+
+	return uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0 ? fd : -1;
 }
 
 void uv_conn_pause(struct uv_conn *c)

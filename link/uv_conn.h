@@ -8,6 +8,8 @@
  */
 #pragma once
 
+#include "link/tcp_path.h"
+#include "link/uv_rate.h"
 #include "protocol/session.h"
 
 #include <uv.h>
@@ -39,6 +41,15 @@ int uv_conn_accept(uv_stream_t *listener, const struct session_config *config,
 
 int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err) MUST_CHECK;
 size_t uv_conn_room(const struct uv_conn *c);
+
+/* Bytes that were sent and that the kernel has not taken yet. */
+size_t uv_conn_backlog(const struct uv_conn *c);
+
+/* What it writes from now on counts against this limit, which must outlive it. */
+void uv_conn_limit(struct uv_conn *c, struct uv_rate *rate);
+
+/* The socket, for tcp_path; -1 when it is closed. */
+int uv_conn_fd(const struct uv_conn *c);
 
 /* While paused no message is delivered and soon none is read: the peer is slowed down. */
 void uv_conn_pause(struct uv_conn *c);
