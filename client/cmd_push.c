@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVEL_DEFAULT 3
 #define LEVEL_MAX 19
 #define CONGESTION_NAME_MAX 15u /* TCP_CA_NAME_MAX less its NUL */
 
@@ -34,7 +33,7 @@ static int parse_level(const char *s, int *ret, struct err *err)
 	long level;
 
 	if (!s || strcmp(s, "auto") == 0) {
-		*ret = LEVEL_DEFAULT;
+		*ret = LEVEL_AUTO;
 		return 0;
 	}
 	if (strcmp(s, "none") == 0) {

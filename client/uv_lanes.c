@@ -337,6 +337,11 @@ uint64_t lanes_last(const struct lanes *l)
 	return l->flight.number;
 }
 
+bool lanes_far(const struct lanes *l)
+{
+	return l->plan.rtt_us >= LANE_PLAN_FAR_US;
+}
+
 size_t lanes_segment_size(const struct lanes *l)
 {
 	return lane_plan_segment(&l->plan, greeted(l));

@@ -54,6 +54,7 @@ uint64_t lanes_last(const struct lanes *l);
 
 /* Raw bytes that a segment should have now, and the milliseconds so far in which one waited for the
  * link. */
+bool lanes_far(const struct lanes *l); /* is it a long link? */
 size_t lanes_segment_size(const struct lanes *l);
 uint64_t lanes_blocked_ms(const struct lanes *l);
 

@@ -12,6 +12,12 @@ enum { BUILD_META, BUILD_DATA, BUILDERS };
  * look. */
 #define META_LEVEL 9
 
+/* How to pack; may change from one order to the next. */
+struct tuning {
+	int level;
+	size_t segment_size;
+};
+
 /* A parcel to pack, or a flush (parcel NULL). */
 struct order {
 	struct order *next;
@@ -23,7 +29,8 @@ struct packer {
 	struct uv_worker *worker;
 	struct uv_task task;
 	struct window *window;
-	int level;
+	struct tuning tuning, used; /* `used`: by the task under way */
+	uint64_t busy_ns, took_ns;  /* in all; by the last task */
 	struct packer_ops ops;
 	void *ctx;
 	struct order *first, **last;	  /* waiting */
@@ -64,6 +71,7 @@ static struct packed *make(struct packer *p)
 
 static int seal(struct packer *p, int which, struct err *err)
 {
+	int level = p->used.level;
 	struct packed *made;
 
 	if (segment_builder_empty(p->builders[which]))
@@ -71,18 +79,22 @@ static int seal(struct packer *p, int which, struct err *err)
 	made = make(p);
 	if (!made)
 		return err_nomem(err);
-	return segment_builder_seal(p->builders[which],
-		which == BUILD_META && p->level > 0 && p->level < META_LEVEL ? META_LEVEL
-									     : p->level,
-		&made->record, err);
+	if (which == BUILD_META && level > 0 && level < META_LEVEL)
+		level = META_LEVEL;
+	return segment_builder_seal(p->builders[which], level, &made->record, err);
 }
 
 static int pack_chunk(struct packer *p, int which, const struct digest *name, enum chunk_kind kind,
 	const void *bytes, size_t len, struct err *err)
 {
-	if (!segment_builder_fits(p->builders[which], len) && seal(p, which, err) != 0)
+	struct segment_builder *b = p->builders[which];
+	bool fits = segment_builder_fits(b, len) &&
+		    (segment_builder_empty(b) ||
+			    segment_builder_len(b) + len <= p->used.segment_size);
+
+	if (!fits && seal(p, which, err) != 0)
 		return -1;
-	return segment_builder_add(p->builders[which], name, kind, bytes, len, err);
+	return segment_builder_add(b, name, kind, bytes, len, err);
 }
 
 static int pack(struct packer *p, const struct sender_parcel *parcel, struct err *err)
@@ -122,11 +134,13 @@ static int flush(struct packer *p, uint32_t blob, struct err *err)
 static void run(struct uv_task *t)
 {
 	struct packer *p = CONTAINER_OF(t, struct packer, task);
+	uint64_t began = uv_hrtime();
 
 	if (p->now->parcel)
 		p->result = pack(p, p->now->parcel, &p->err);
 	else
 		p->result = flush(p, p->now->blob, &p->err);
+	p->took_ns = uv_hrtime() - began;
 }
 
 /* --- the loop's side --- */
@@ -173,6 +187,7 @@ static void start_next(struct packer *p)
 		p->last = &p->first;
 	p->made = NULL;
 	p->made_last = &p->made;
+	p->used = p->tuning;
 	p->task = (struct uv_task){ .run = run, .done = done };
 	uv_worker_post(p->worker, &p->task);
 }
@@ -184,6 +199,7 @@ static void done(struct uv_task *t)
 
 	order_free(p, p->now);
 	p->now = NULL;
+	p->busy_ns += p->took_ns;
 	if (some) {
 		*p->out_last = p->made;
 		p->out_last = p->made_last;
@@ -252,8 +268,18 @@ struct packed *packer_take(struct packer *p)
 	return made;
 }
 
-struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
-	const struct packer_ops *ops, void *ctx, struct err *err)
+void packer_tune(struct packer *p, int level, size_t segment_size)
+{
+	p->tuning = (struct tuning){ .level = level, .segment_size = segment_size };
+}
+
+uint64_t packer_busy_ms(const struct packer *p)
+{
+	return p->busy_ns / 1000000;
+}
+
+struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct packer_ops *ops,
+	void *ctx, struct err *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
 
@@ -261,7 +287,8 @@ struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
 		err_nomem(err);
 		return NULL;
 	}
-	*p = (struct packer){ .window = window, .level = level, .ops = *ops, .ctx = ctx };
+	*p = (struct packer){ .window = window, .ops = *ops, .ctx = ctx };
+	p->tuning.segment_size = SEGMENT_RAW_MAX;
 	p->last = &p->first;
 	p->out_last = &p->out;
 	for (int i = 0; i < BUILDERS; i++)

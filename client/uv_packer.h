@@ -22,10 +22,16 @@ struct packer_ops {
 	void (*failed)(void *ctx, const struct err *err);
 };
 
-/* `level` is zstd's, 0: none. Batches give their weight back to the window. NULL with `err` on
- * failure. */
-struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
-	const struct packer_ops *ops, void *ctx, struct err *err);
+/* Batches give their weight back to the window. NULL with `err` on failure. */
+struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct packer_ops *ops,
+	void *ctx, struct err *err);
+
+/* For what is packed from now on: zstd's level (0: none), and raw bytes of a segment, at most
+ * SEGMENT_RAW_MAX. */
+void packer_tune(struct packer *p, int level, size_t segment_size);
+
+/* Milliseconds that its thread has worked. */
+uint64_t packer_busy_ms(const struct packer *p);
 
 /* No callback of `ops` fires any more; `closed` fires from the loop when the window is not needed
  * any more. */

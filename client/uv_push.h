@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "client/level.h"
 #include "client/uv_lanes.h"
 #include "common/engine/engine.h"
 #include "link/uv_conn.h"
@@ -34,7 +35,7 @@ struct push_config {
 	const char *const *tags;	  /* wanted at the target */
 	uint16_t n_tags;
 	uint32_t job; /* 0 and up in a session */
-	int level;    /* zstd's; 0: none */
+	int level;    /* zstd's; 0: none; LEVEL_AUTO */
 	bool dry_run;
 	struct push_past *past; /* must outlive the push */
 };

@@ -20,6 +20,7 @@ struct push {
 	struct engine_save *save; /* NULL when none runs */
 	struct sender *sender;
 	struct packer *packer;
+	struct level level;
 	unsigned blobs_open; /* begun, and their BLOB_END not sent */
 	uint64_t settled, begun;
 	bool read_all; /* the save's thread is done */

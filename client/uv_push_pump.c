@@ -76,6 +76,14 @@ static int pump_packed(struct push *p, struct err *err)
 	return r;
 }
 
+/* How what is packed next is to be packed. */
+static void tune(struct push *p)
+{
+	level_look(&p->level, uv_now(p->c.loop), lanes_blocked_ms(p->c.lanes),
+		packer_busy_ms(p->packer));
+	packer_tune(p->packer, p->level.now, lanes_segment_size(p->c.lanes));
+}
+
 /* --- blobs in --- */
 
 /* Counts the tar, or the config, unless an earlier try did. */
@@ -160,6 +168,7 @@ void push_pump(struct push *p)
 	if (p->state != SENDING || p->pumping)
 		return;
 	p->pumping = true;
+	tune(p);
 	if (pump_packed(p, &err) != 0 || pump_source(p, &err) != 0) {
 		p->pumping = false;
 		push_end(p, &err);
@@ -192,6 +201,9 @@ int push_pump_open(struct push *p, struct err *err)
 	p->sender = sender_new(&sender_ops, p, p->c.past->full_names);
 	if (!p->sender)
 		return err_nomem(err);
-	p->packer = packer_new(p->c.loop, p->window, p->c.level, &packer_ops, p, err);
-	return p->packer ? 0 : -1;
+	p->packer = packer_new(p->c.loop, p->window, &packer_ops, p, err);
+	if (!p->packer)
+		return -1;
+	level_start(&p->level, p->c.level, lanes_far(p->c.lanes), uv_now(p->c.loop));
+	return 0;
 }

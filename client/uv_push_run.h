@@ -13,7 +13,7 @@ struct push_run_options {
 	const char *engine; /* -H, or NULL */
 	const struct key_pair *key;
 	const struct target *target;
-	int level; /* zstd's; 0: none */
+	int level; /* zstd's; 0: none; LEVEL_AUTO */
 	struct lanes_options lanes;
 	bool dry_run;
 	uint64_t retry_for_ms; /* 0: the first failure is the last */

@@ -1,6 +1,6 @@
 /*
  * Lanes: further connections of one session, which carry segments. How one proves that it belongs
- * to the session. README.md section 8.2. Pure.
+ * to the session. README.md section 7.1. Pure.
  */
 #pragma once
 

@@ -55,6 +55,9 @@ void segment_builder_free(struct segment_builder *b);
 bool segment_builder_fits(const struct segment_builder *b, size_t len);
 bool segment_builder_empty(const struct segment_builder *b);
 
+/* Bytes of the chunks in it. */
+size_t segment_builder_len(const struct segment_builder *b);
+
 /* Copies the chunk in. It must fit. */
 int segment_builder_add(struct segment_builder *b, const struct digest *name, enum chunk_kind kind,
 	const void *bytes, size_t len, struct err *err) MUST_CHECK;

@@ -5,6 +5,10 @@
 #include <string.h>
 #include <zstd.h>
 
+#define SAMPLES 4u
+#define SAMPLE_LEN (8u << 10)
+#define SHRINKS_PERCENT 98u
+
 struct segment_builder {
 	ZSTD_CCtx *zstd;
 	uint32_t n_rows, raw_len;
@@ -45,6 +49,11 @@ bool segment_builder_empty(const struct segment_builder *b)
 	return b->n_rows == 0;
 }
 
+size_t segment_builder_len(const struct segment_builder *b)
+{
+	return b->raw_len;
+}
+
 static void put_u32(uint8_t *to, uint32_t v)
 {
 	for (int i = 0; i < 4; i++)
@@ -67,13 +76,38 @@ int segment_builder_add(struct segment_builder *b, const struct digest *name, en
 	return 0;
 }
 
+static void set_level(struct segment_builder *b, int level)
+{
+	size_t r = ZSTD_CCtx_setParameter(b->zstd, ZSTD_c_compressionLevel, level);
+
+	assert(!ZSTD_isError(r)); /* a level out of range becomes the nearest one */
+}
+
+/* Do samples of it shrink? What is compressed or encrypted already is not tried whole: that would
+ * take the longer the better the level, for nothing. `to` is scratch. */
+static bool shrinks(struct segment_builder *b, uint8_t *to)
+{
+	size_t step = b->raw_len / SAMPLES, took = 0, got = 0;
+
+	if (step < SAMPLE_LEN)
+		return true; /* so little is soon tried */
+	set_level(b, 1);
+	for (size_t i = 0; i < SAMPLES; i++) {
+		size_t r = ZSTD_compress2(b->zstd, to, SAMPLE_LEN, b->raw + i * step, SAMPLE_LEN);
+
+		took += SAMPLE_LEN;
+		got += ZSTD_isError(r) ? SAMPLE_LEN : r;
+	}
+	return got * 100 < took * SHRINKS_PERCENT;
+}
+
 /* Writes the stored bytes to `to` and returns how many: fewer than raw_len when compressed. */
 static uint32_t store(struct segment_builder *b, int level, uint8_t *to)
 {
-	if (level != 0) {
-		size_t r = ZSTD_CCtx_setParameter(b->zstd, ZSTD_c_compressionLevel, level);
+	if (level != 0 && shrinks(b, to)) {
+		size_t r;
 
-		assert(!ZSTD_isError(r)); /* a level out of range becomes the nearest one */
+		set_level(b, level);
 		/* Fails for want of room when the bytes do not shrink. Knowing the length, zstd
 		 * writes it into the frame and takes a window no longer than it. */
 		r = ZSTD_compress2(b->zstd, to, b->raw_len - 1, b->raw, b->raw_len);
