@@ -379,7 +379,10 @@ static int choose_congestion(struct lanes *l, struct err *err)
 	if (tcp_path_congestion(uv_conn_fd(l->main), l->congestion, asked ? err : &none) == 0)
 		return 0;
 	l->congestion = NULL;
-	return asked ? err_wrap(err, "--congestion %s", asked) : 0;
+	if (!asked)
+		return 0;
+	err->code = ERR_USAGE;
+	return err_wrap(err, "--congestion %s", asked);
 }
 
 int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, void *ctx,

@@ -34,8 +34,7 @@ struct lanes_ops {
 	void (*room)(void *ctx);
 };
 
-/* ERR_NOT_FOUND or ERR_REFUSED: the kernel's word about the congestion control that was asked for.
- */
+/* ERR_USAGE: the kernel does not give the congestion control that was asked for. */
 int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, void *ctx,
 	struct lanes **ret, struct err *err) MUST_CHECK;
 
