@@ -397,8 +397,9 @@ void uv_peer_accept(struct server *server, uv_stream_t *listener)
 		p->next->link = &p->next;
 	server->peers = p;
 	uv_address_text(&p->address, p->where);
-	if (!admission_ask(
-		    server->admission, (struct sockaddr *)&p->address, uv_now(server->loop))) {
+	p->admitted = admission_ask(
+		server->admission, (struct sockaddr *)&p->address, uv_now(server->loop));
+	if (!p->admitted) {
 		err_set(&err, ERR_REFUSED, "too many connections or failed handshakes");
 		uv_conn_close(p->conn, &err);
 	}

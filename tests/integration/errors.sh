@@ -209,6 +209,23 @@ test_another_receiver_at_the_address_is_not_trusted() {
 	assert_works
 }
 
+# As health checks, port scans and strangers do; all of them, and the good client, are one source.
+test_connections_that_fail_keep_no_good_client_out() {
+	for _ in {1..10}; do
+		exec 9<>"/dev/tcp/127.0.0.1/$DRAY_PORT"
+		exec 9>&-
+	done
+	sleep 1.2 # two handshakes of a source a second
+	for _ in {1..10}; do
+		exec 9<>"/dev/tcp/127.0.0.1/$DRAY_PORT"
+		head -c 136 /dev/zero >&9
+		exec 9>&-
+	done
+	sleep 1.2
+	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b --retry-for 0s
+	assert_grep 'no session: ' "$STATE.log"
+}
+
 test_a_revoked_key_is_refused_with_code_5() {
 	invite leaver >"$SANDBOX/token"
 	DRAY_CONFIG_DIR=$SANDBOX/leaver "$DRAY" pair b <"$SANDBOX/token" >/dev/null
