@@ -203,8 +203,11 @@ static int run(const struct net_options *o, struct err *err)
 	uv_timer_init(&n->loop, &n->stopping);
 	n->watch.data = n->stopping.data = n;
 	r = start(n, o, err);
-	if (r != 0)
+	if (r != 0) {
+		service_close(n->service); /* what the supervisor says finds nothing to act on */
+		n->service = NULL;
 		stop(n, true);
+	}
 	uv_run(&n->loop, UV_RUN_DEFAULT);
 	left = uv_loop_close(&n->loop);
 	assert(left == 0);
