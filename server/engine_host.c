@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- jobs --- */
 
@@ -323,6 +324,7 @@ int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir
 	h->may_tag = may_tag;
 	h->may_see = may_see;
 	h->ctx = ctx;
+	h->started = (uint64_t)time(NULL);
 	if (open_parts(h, loop, engine, state_dir, err) != 0) {
 		free_host(h);
 		return -1;

@@ -105,6 +105,17 @@ static void undone(void *ctx, bool settled, const struct err *err)
 	free_job(j);
 }
 
+/* The connection broke when the engine had everything, and it has not said that it failed: it may
+ * go on for a while, whatever becomes of this process. */
+static void note_late(struct load_job *j)
+{
+	struct err err;
+
+	j->undo.entry.committed = (uint64_t)time(NULL);
+	if (load_journal_write(j->job.host->loads_dir, &j->undo.entry, &err) != 0)
+		log_warn("%s", err.text);
+}
+
 static void undo(struct load_job *j)
 {
 	load_job_enter(j, LOAD_UNDOING);
@@ -117,9 +128,8 @@ static void undo(struct load_job *j)
 		.except = &j->job,
 		.fn = undone,
 		.ctx = j };
-	/* The connection broke, so the engine may not have answered yet. */
 	if (j->whole && j->err.code != ERR_ENGINE)
-		j->undo.entry.committed = (uint64_t)time(NULL);
+		note_late(j);
 	if (!engine_undo_start(&j->undo))
 		undone(j, false, NULL);
 }

@@ -11,8 +11,8 @@
 struct engine_host;
 struct engine_job;
 
-/* For so long after its archive was complete an engine may still make an image of it, though the
- * connection broke. */
+/* For so long after the connection broke an engine may still make an image of an archive that was
+ * complete. */
 #define UNDO_LATE_SECONDS 600u
 
 struct engine_undo {

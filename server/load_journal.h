@@ -14,7 +14,8 @@ struct load_entry {
 	struct digest image;
 	uint32_t job;
 	bool existed;	    /* the image was there before: never delete it */
-	uint64_t committed; /* Unix time at which the whole archive was with the engine; 0: not */
+	uint64_t committed; /* Unix time at which the engine had the whole archive, and later, if
+			     * it did, that at which the connection broke; 0: it had not */
 	char **tags;	    /* wanted */
 	size_t n_tags;
 };

@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/engine/engine.h"
 #include "server/engine_host.h"
+#include "server/engine_undo.h"
 #include "server/load_journal.h"
 #include "server/uv_engine_port.h"
 
@@ -967,6 +968,59 @@ static void case_wanted_again(struct engine *b, const char *host, const struct s
 	remove_image(host, id);
 }
 
+/* The only entry, as if the engine had had the archive for long; returns what it said. */
+static uint64_t make_old(const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry *entries;
+	uint64_t committed;
+	size_t n, odd;
+
+	if (!dir || load_journal_list(dir, &entries, &n, &odd, &last_err) != 0 || n != 1)
+		die("journal");
+	committed = entries[0].committed;
+	entries[0].committed -= 2 * UNDO_LATE_SECONDS;
+	if (load_journal_write(dir, &entries[0], &last_err) != 0)
+		die("journal");
+	load_journal_free(entries, n);
+	return committed;
+}
+
+/* The engine applies for longer than it may come late, and its process ends meanwhile. */
+static void case_late(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry old = {
+		.image = *id, .job = 10, .committed = (uint64_t)time(NULL) - 2 * UNDO_LATE_SECONDS
+	};
+	uint64_t from;
+
+	net_reset(s, id);
+	net.stop_applying = true;
+	net_open();
+	wait_ms(150); /* the rest of the archive is on its way */
+	from = make_old(state);
+	check(from > 0, "the journal says when the engine had everything");
+	stop_host();
+	check(make_old(state) >= from, "and when it was left alone with that");
+	start_host(host, state);
+	for (int i = 0; i < 200 && journal_entries(state) > 0; i++)
+		wait_ms(50);
+	check(!inspect_id(b, id), "what it makes of it after long is removed, too");
+	check(journal_entries(state) == 0, "and then its entry");
+	if (!dir || load_journal_write(dir, &old, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_ms(200);
+	check(journal_entries(state) == 1, "until then the entry is kept");
+	stop_host();
+	if (load_journal_remove(dir, id, old.job, &last_err) != 0)
+		die("journal");
+	start_host(host, state);
+}
+
 /* Another network process comes in the middle of a load and asks for the same image. */
 static void case_joined_anew(struct engine *b, const char *host, const struct saved *s,
 	const struct digest *id, const char *state)
@@ -1092,6 +1146,7 @@ int main(int argc, char **argv)
 	case_kept(b, argv[2], &s, &image.id, state);
 	case_at_once(b, argv[2], &s, &image.id, state);
 	case_wanted_again(b, argv[2], &s, &image.id, state);
+	case_late(b, argv[2], &s, &image.id, state);
 	case_joined_anew(b, argv[2], &s, &image.id, state);
 	case_stopped(b, argv[2], &s, &image.id, state);
 	case_killed(argv[2], &s, &image.id, state);
