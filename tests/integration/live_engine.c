@@ -507,12 +507,14 @@ static bool may_tag(void *ctx, const char *key, const char *tag)
 	return strcmp(key, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
 }
 
+static bool hidden; /* all images, from the key */
+
 static bool may_see(void *ctx, const char *key, const char *const *tags, size_t n)
 {
 	(void)ctx;
 	(void)tags;
 	(void)n;
-	return strcmp(key, "test") == 0;
+	return strcmp(key, "test") == 0 && !hidden;
 }
 
 /* --- the cases --- */
@@ -795,6 +797,12 @@ static void case_good(
 	net_reset(s, id);
 	net_tag("forbidden:1");
 	check(net.failed == 1 && net.code == ERR_REFUSED, "a tag that the key may not give is not");
+	hidden = true;
+	net_reset(s, id);
+	net_tag("dray-live:hidden");
+	hidden = false;
+	check(net.failed == 1 && net.code == ERR_AGAIN && inspect_id(b, id) && found_tags == 3,
+		"nor one to an image that the key may not see");
 	net_reset(s, id);
 	net.by_hash = true;
 	net_open();
