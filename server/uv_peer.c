@@ -313,7 +313,7 @@ static int start_session(struct uv_peer *p, struct err *err)
 	struct message m = { .type = MSG_WELCOME };
 
 	if (uv_peer_sessions(p) > SESSIONS_PER_KEY_MAX)
-		return err_set(err, ERR_REFUSED, "key %s has %u sessions already", p->name,
+		return err_set(err, ERR_AGAIN, "key %s has %u sessions already", p->name,
 			SESSIONS_PER_KEY_MAX);
 	p->receiver = receiver_new();
 	p->answers = domain ? answers_new(domain, &answers_ops, p) : NULL;

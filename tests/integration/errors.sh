@@ -269,15 +269,19 @@ hold_push() {
 	echo "$client"
 }
 
-test_a_key_has_at_most_four_sessions_at_once() {
+test_a_key_has_four_sessions_at_once_and_a_fifth_waits() {
 	local held=()
 	for _ in 1 2 3 4; do
 		held+=("$(hold_push "$CONFIG")")
 	done
-	expect_client 5 'sessions' push t/busybox:1 --to b
-	kill -KILL "${held[@]}"
-	sleep 0.5
-	assert_works
+	expect_client 6 'sessions' push t/busybox:1 --to b --retry-for 0s
+	(
+		sleep 1.5
+		kill -KILL "${held[@]}"
+	) &
+	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b
+	wait
+	assert_grep 'sessions already; trying again' "$OUT.err"
 }
 
 test_revoking_a_key_ends_its_session() {
