@@ -70,6 +70,8 @@ void uv_peer_fail(struct uv_peer *p, const struct err *err)
 	p->ending = true;
 	if (uv_conn_send(p->conn, &m, &ignored) == 0)
 		uv_conn_finish(p->conn);
+	else
+		uv_conn_close(p->conn, NULL); /* it reads nothing, so it is told nothing */
 	log_warn("%s (%s): %s", p->name, p->where, err->text);
 }
 
