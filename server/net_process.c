@@ -10,6 +10,7 @@
  */
 #include "server/cmd.h"
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
@@ -170,6 +171,17 @@ static int open_server(struct net_process *n, const struct net_options *o, struc
 	return 0;
 }
 
+/* The store may be a link to another disk. What SQLite cannot keep in memory goes there, too. */
+static int confine(const char *state, struct err *err)
+{
+	CLEANUP(cleanup_free) char *domains = file_join(state, "domains");
+	const char *const own[] = { state, domains };
+
+	if (!domains || setenv("SQLITE_TMPDIR", domains, 1) != 0)
+		return err_nomem(err);
+	return sandbox_enter(SANDBOX_NET, own, ARRAY_LEN(own), err);
+}
+
 static int start(struct net_process *n, const struct net_options *o, struct err *err)
 {
 	static const char *const everywhere[] = { DEFAULT_LISTEN };
@@ -184,7 +196,7 @@ static int start(struct net_process *n, const struct net_options *o, struct err 
 	if (service_open(&n->loop, &ops, n, &n->service, err) != 0 ||
 		uv_listener_start(&n->server, listen, n_listen, &n->listener, err) != 0 ||
 		admin_start(&n->server, o->state, listen, n_listen, &n->admin, err) != 0 ||
-		sandbox_enter(SANDBOX_NET, NULL, err) != 0 || open_server(n, o, err) != 0)
+		confine(o->state, err) != 0 || open_server(n, o, err) != 0)
 		return -1;
 	uv_timer_start(&n->watch, on_watch, REVOKED_WITHIN_MS, REVOKED_WITHIN_MS);
 	service_ready(n->service);

@@ -1,12 +1,16 @@
 /*
  * The sandbox. Happy path: a namespace without a network, fewer capabilities, no new privileges,
- * and a filter of system calls. Failure modes: a kernel without seccomp, which is refused rather
- * than gone without; no permission for the namespace, which the filter makes up for.
+ * fewer files, and a filter of system calls. Failure modes: a kernel without seccomp, which is
+ * refused rather than gone without; one without Landlock, which is told; no permission for the
+ * namespace, which the filter makes up for.
  *
  * The filter forbids by name: what is not named is allowed, because the libraries below (libuv,
  * SQLite, curl, the C library's threads) may each use what they like to do their work.
  */
 #include "server/sandbox.h"
+
+#include "common/base/log.h"
+#include "server/landlock.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -167,23 +171,37 @@ static int check_threads(struct err *err)
 	return 0;
 }
 
-int sandbox_enter(enum sandbox kind, bool *ret_alone, struct err *err)
+/* The network process only: what the engine process reaches is the engine, which is all there is.
+ */
+static int give_up_files(const char *const *own, size_t n, struct err *err)
+{
+	bool held;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_errno(err, errno, "cannot give up new privileges");
+	if (landlock_enter(own, n, &held, err) != 0)
+		return -1;
+	if (!held)
+		log_info("this kernel has no Landlock: the network process is kept from files by "
+			 "its user's rights only");
+	return 0;
+}
+
+int sandbox_enter(enum sandbox kind, const char *const *own, size_t n, struct err *err)
 {
 	scmp_filter_ctx filter;
-	bool alone;
 	int r;
 
 	if (check_threads(err) != 0)
 		return -1;
-	alone = kind == SANDBOX_ENGINE && unshare(CLONE_NEWNET) == 0;
-	if (drop_capabilities(err) != 0)
+	if (kind == SANDBOX_ENGINE)
+		(void)unshare(CLONE_NEWNET); /* for root; the filter does it for all */
+	if (drop_capabilities(err) != 0 || (kind == SANDBOX_NET && give_up_files(own, n, err) != 0))
 		return -1;
 	filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return err_nomem(err);
 	r = load_filter(filter, &rules_of[kind], err);
 	seccomp_release(filter);
-	if (r == 0 && ret_alone)
-		*ret_alone = alone;
 	return r;
 }
