@@ -59,6 +59,10 @@ static const char *const forbidden[] = {
 	"add_key", "request_key", "keyctl"
 };
 
+/* A process of its own in another view of the system: clone with one of these flags. */
+static const unsigned long forbidden_clones[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS,
+	CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET };
+
 /* What is kept of root's power: files of the state that belong to another user. */
 static const unsigned kept_capabilities[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 	CAP_FOWNER };
@@ -95,6 +99,19 @@ static int forbid_calls(scmp_filter_ctx filter, struct err *err)
 	return 0;
 }
 
+/* clone3 has its flags where the filter cannot look; without it the C library takes clone. */
+static int forbid_clones(scmp_filter_ctx filter, struct err *err)
+{
+	int clone3 = seccomp_syscall_resolve_name("clone3"), r = 0;
+
+	if (clone3 >= 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), clone3, 0);
+	for (size_t i = 0; i < ARRAY_LEN(forbidden_clones) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, forbidden_clones[i], forbidden_clones[i]));
+	return r == 0 ? 0 : failed(r, "clone", err);
+}
+
 /* The kernel looks at the lower half of the argument only, the filter at all of it. So each family
  * below the last allowed one is forbidden as itself, and all above it by "greater or equal", which
  * takes in every number with something in its upper half. */
@@ -121,7 +138,7 @@ static int load_filter(scmp_filter_ctx filter, const struct rules *rules, struct
 {
 	int r;
 
-	if (forbid_calls(filter, err) != 0 ||
+	if (forbid_calls(filter, err) != 0 || forbid_clones(filter, err) != 0 ||
 		allow_families(filter, SCMP_SYS(socket), rules, err) != 0)
 		return -1;
 	if (!rules->pairs) {

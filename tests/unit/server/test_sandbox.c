@@ -7,6 +7,7 @@
 #include <linux/landlock.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,12 +76,27 @@ static void try_other_programs_and_processes(void)
 	EXPECT(kill(getpid(), 0), 0);
 }
 
+/* As itself, without another view of anything, a process may have children and threads. */
+static void try_child(void)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	EXPECT(waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1, 0);
+}
+
 static void try_the_system(void)
 {
 	EXPECT(mount("none", "/", NULL, MS_REMOUNT, NULL), EPERM);
 	EXPECT(chroot("/"), EPERM);
 	EXPECT(unshare(CLONE_FILES), EPERM);
 	EXPECT(syscall(SYS_setns, 0, 0), EPERM);
+	EXPECT(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL), EPERM);
+	EXPECT(syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, NULL), EPERM);
+	EXPECT(syscall(SYS_clone3, NULL, 0), ENOSYS);
+	try_child();
 	EXPECT(syscall(SYS_io_uring_setup, 1, NULL), EPERM);
 	EXPECT(syscall(SYS_bpf, 0, NULL, 0), EPERM);
 	EXPECT(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0), EPERM);
