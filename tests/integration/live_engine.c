@@ -449,6 +449,7 @@ static void net_reset(const struct saved *s, const struct digest *image)
 		.job = ++jobs };
 }
 
+static const char *key = "test"; /* that the network side names */
 static const char *const wanted_tags[] = { "dray-live:1", "dray-live.test/a/b:2" };
 
 static void send_open(void)
@@ -458,7 +459,7 @@ static void send_open(void)
 
 	buf_init(&tags, 4096);
 	m.open.job = net.job;
-	m.open.key = wire_text_of("test", 4);
+	m.open.key = wire_text_of(key, strlen(key));
 	m.open.image = net.image;
 	m.open.diff_ids = (wire_digests){ .at = net.saved->diff_ids, .n = (uint32_t)net.saved->n };
 	m.open.tags = wire_texts_of(&tags, wanted_tags, net.untagged ? 0 : ARRAY_LEN(wanted_tags));
@@ -480,7 +481,7 @@ static void net_have(void)
 	for (size_t i = 0; i < s->n; i++)
 		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &s->diff_ids[i]);
 	m.have.job = net.job;
-	m.have.key = wire_text_of("test", 4);
+	m.have.key = wire_text_of(key, strlen(key));
 	m.have.image = net.image;
 	m.have.chains = (wire_digests){ .at = chains, .n = (uint32_t)s->n };
 	net_send(&m);
@@ -494,27 +495,28 @@ static void net_tag(const char *tag)
 
 	buf_init(&tags, 4096);
 	m.tag.job = net.job;
-	m.tag.key = wire_text_of("test", 4);
+	m.tag.key = wire_text_of(key, strlen(key));
 	m.tag.image = net.image;
 	m.tag.tags = wire_texts_of(&tags, &tag, 1);
 	net_send(&m);
 	wait_for_loop();
 }
 
-static bool may_tag(void *ctx, const char *key, const char *tag)
+static bool may_tag(void *ctx, const char *whose, const char *tag)
 {
 	(void)ctx;
-	return strcmp(key, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
+	return strcmp(whose, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
 }
 
 static bool hidden; /* all images, from the key */
 
-static bool may_see(void *ctx, const char *key, const char *const *tags, size_t n)
+static bool may_see(void *ctx, const char *whose, const char *const *tags, size_t n)
 {
 	(void)ctx;
+	(void)whose;
 	(void)tags;
 	(void)n;
-	return strcmp(key, "test") == 0 && !hidden;
+	return !hidden;
 }
 
 /* --- the cases --- */
@@ -1064,6 +1066,29 @@ static void case_joined_anew(struct engine *b, const char *host, const struct sa
 		"a load that nobody waits for any more leaves nothing");
 }
 
+/* Loads that begin and go no further. */
+static void case_greedy(
+	struct engine *b, const struct saved *s, const struct digest *id, const char *state)
+{
+	for (unsigned i = 0; i < ENGINE_JOBS_OF_KEY_MAX; i++) {
+		net_reset(s, id);
+		net.stop_at = 1;
+		net_open();
+	}
+	check(net.failed == 0, "a key may have 16 loads under way");
+	net_reset(s, id);
+	net_have();
+	check(net.failed == 1 && net.code == ERR_AGAIN, "and then has to wait");
+	key = "other";
+	net_reset(s, id);
+	net_have();
+	key = "test";
+	check(net.failed == 0, "but no other key has");
+	join();
+	wait_journal_empty(state);
+	check(!inspect_id(b, id), "all of them are cleaned up");
+}
+
 static void on_host_idle(void *ctx)
 {
 	bool *idle = ctx;
@@ -1156,6 +1181,7 @@ int main(int argc, char **argv)
 	case_wanted_again(b, argv[2], &s, &image.id, state);
 	case_late(b, argv[2], &s, &image.id, state);
 	case_joined_anew(b, argv[2], &s, &image.id, state);
+	case_greedy(b, &s, &image.id, state);
 	case_stopped(b, argv[2], &s, &image.id, state);
 	case_killed(argv[2], &s, &image.id, state);
 	stop_host();
