@@ -294,7 +294,7 @@ test_a_state_that_cannot_be_used_ends_the_first_start_too() {
 
 test_wrong_options_are_refused_before_anything_is_made() {
 	local option
-	for option in "--listen nonsense" "--cache lots" "--no-engine" "argument"; do
+	for option in "--listen nonsense" "--cache lots" "--cache 0" "--no-engine" "argument"; do
 		local code=0
 		# shellcheck disable=SC2086 # an option and its value
 		timeout -k 5 20 "$DRAYD" serve --state "$SANDBOX/third" $option >"$OUT" 2>"$OUT.err" ||
