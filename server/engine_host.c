@@ -312,6 +312,7 @@ static int open_parts(struct engine_host *h, uv_loop_t *loop, const char *engine
 	if (file_make_dir(h->loads_dir, 0700, err) != 0 ||
 		engine_open(loop, engine, &h->engine, err) != 0)
 		return -1;
+	file_drop_temporaries(h->loads_dir);
 	if (engine_port_new(loop, PORT_END_ENGINE, &ops, h, &h->port, err) != 0) {
 		engine_close(h->engine, NULL, NULL);
 		return -1;

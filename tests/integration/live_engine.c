@@ -841,18 +841,21 @@ static void case_replay(
 	struct engine *b, const char *host, const struct digest *id, const char *state)
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	CLEANUP(cleanup_free) char *half = file_join(state, "loads/half.json.tmp.abcdef");
 	struct load_entry entry = { .image = *id, .job = 7 };
 
 	/* As if killed between load and tags. */
 	untag(host);
 	check(inspect_id(b, id) && found_tags == 0, "the image has lost its tags");
-	if (!dir || load_journal_write(dir, &entry, &last_err) != 0)
+	if (!dir || !half || load_journal_write(dir, &entry, &last_err) != 0 ||
+		file_replace(half, 0600, "{", 1, &last_err) != 0)
 		die("journal");
 	stop_host();
 	start_host(host, state);
 	wait_journal_empty(state);
 	check(journal_entries(state) == 0 && !inspect_id(b, id),
 		"a start cleans up what an earlier run left");
+	check(access(half, F_OK) != 0, "and what it was killed in writing");
 }
 
 /* A tagged image, or one that was there before, is never deleted. */
