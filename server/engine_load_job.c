@@ -45,11 +45,9 @@ void load_job_phase(struct load_job *j, enum engine_phase phase)
 
 struct load_entry load_job_entry(const struct load_job *j)
 {
-	return (struct load_entry){ .image = j->job.image,
-		.job = j->job.entry,
-		.existed = !j->job.makes_image,
-		.tags = j->tags.at,
-		.n_tags = j->tags.n };
+	return (struct load_entry){
+		.image = j->job.image, .job = j->job.entry, .existed = !j->job.makes_image
+	};
 }
 
 void load_job_inspect(struct load_job *j, engine_image_fn *fn)

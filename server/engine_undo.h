@@ -17,7 +17,7 @@ struct engine_job;
 
 struct engine_undo {
 	struct engine_host *host;
-	struct load_entry entry; /* tags not used */
+	struct load_entry entry;
 	const struct engine_job *except;
 	/* `settled`: the journal's entry has served its purpose. Else it is to be kept, and `err`
 	 * (may be NULL) is what the engine said. */

@@ -529,7 +529,7 @@ static size_t journal_entries(const char *state)
 
 	if (!dir || load_journal_list(dir, &entries, &n, &odd, &last_err) != 0)
 		die("journal");
-	load_journal_free(entries, n);
+	free(entries);
 	return n + odd;
 }
 
@@ -995,7 +995,7 @@ static uint64_t make_old(const char *state)
 	entries[0].committed -= 2 * UNDO_LATE_SECONDS;
 	if (load_journal_write(dir, &entries[0], &last_err) != 0)
 		die("journal");
-	load_journal_free(entries, n);
+	free(entries);
 	return committed;
 }
 
