@@ -6,10 +6,9 @@
  */
 #include "server/admin_impl.h"
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/store/check.h"
-
-#include <time.h>
 
 #define PROBLEMS_MAX 100u /* lines a domain; the totals count the rest */
 
@@ -26,14 +25,6 @@ struct check {
 	struct store_check_report all;
 	size_t domains, damaged_domains;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static int take_check(struct admin_call *c, json_t *parameters, struct err *err)
 {
@@ -69,7 +60,7 @@ static void say_progress(struct admin_call *c)
 {
 	char done[TEXT_SIZE_MAX], total[TEXT_SIZE_MAX];
 	struct check *s = c->state;
-	uint64_t now = now_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	if (now - s->said_ms < ADMIN_PROGRESS_MS)
 		return;
