@@ -226,10 +226,12 @@ int store_check_step(struct store_check *c, store_problem_fn *problem, void *ctx
 	struct err *err)
 {
 	uint64_t from = store_now_ms(), before = c->s->changes;
-	int r = 0;
+	int r;
 	c->watch.problem = problem;
 	c->watch.ctx = ctx;
 	c->s->watch = &c->watch;
+	/* What the index has not seen of a pack would look like bytes that are none. */
+	r = store_commit(c->s, err);
 	while (r == 0 && c->phase != CHECK_DONE && store_now_ms() - from < STEP_MS)
 		r = piece(c, err);
 	if (r == 0 && c->s->changes != before)

@@ -168,7 +168,7 @@ static int make_clean(struct store *s, struct err *err)
 	struct err why = { 0 };
 	if (store_commit(s, &why) == 0)
 		return 0;
-	if (why.code != ERR_FULL)
+	if (why.code != ERR_FULL || s->broken)
 		return err_set(err, why.code, "%s", why.text);
 	index_rollback(s->ix);
 	store_rows_lost(s);

@@ -243,6 +243,43 @@ static void old_packs_make_room_above_the_floor(void **state)
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, keep_the_floor);
 }
 
+/* Others take the last block while records wait for their sync: the rows of these are lost, room is
+ * made, and what is acknowledged then is in the index, too. */
+static void fill_by_others(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store *s = fixture_open(domain);
+	store_set_limits(s, &small_packs);
+	for (uint64_t i = 0; i < 20; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	store_close(s);
+	s = fixture_open(domain);
+	store_set_limits(s, &(struct store_limits){ 64 << 20, 1 << 20 });
+	for (uint64_t i = 20; i < 23; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	take_rest(ballast);
+	for (uint64_t i = 23; i < 25; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	assert_int_equal(sample_count(s, 1, shape->n, shape->len), 0); /* made the room */
+	for (int opening = 0; opening < 2; opening++) {
+		struct store_reader *r = fixture_reader(domain);
+		for (uint64_t i = 20; i < 25; i++)
+			sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+		store_reader_free(r);
+		store_close(s);
+		s = fixture_open(domain);
+	}
+	store_close(s);
+}
+
+static void what_is_acknowledged_after_others_filled_the_disk_is_found(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=40m", 4096, 16, 65536 }, fill_by_others);
+}
+
 /* --- no inodes --- */
 
 static size_t take_inodes(const char *ballast)
@@ -306,4 +343,5 @@ static void without_inodes_nothing_is_lost(void **state)
 RUN_TESTS(TEST(a_full_disk_costs_nothing_that_was_put),
 	TEST(a_disk_full_for_the_index_costs_nothing_either),
 	TEST(on_a_full_disk_prune_still_makes_room), TEST(old_packs_make_room_above_the_floor),
+	TEST(what_is_acknowledged_after_others_filled_the_disk_is_found),
 	TEST(without_inodes_nothing_is_lost))
