@@ -21,6 +21,8 @@ struct depot {
 	struct uv_worker *worker;
 	char *dir; /* <state>/domains */
 	struct depot_domain *domains;
+	unsigned holders;
+	bool stopping;
 	void (*closed)(void *ctx);
 	void *closed_ctx;
 	struct store_limits limits; /* of all domains together */

@@ -190,10 +190,35 @@ static void without_a_size_it_is_a_tenth_of_the_file_system_and_a_twentieth_stay
 	depot_stop(other, NULL, NULL);
 }
 
+static void on_closed(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static void it_stops_when_the_last_one_who_holds_it_lets_go(void **state)
+{
+	struct world *w = *state;
+	struct depot_domain *domain = depot_domain(w->depot, "a");
+	bool closed = false;
+	depot_hold(domain);
+	depot_stop(w->depot, on_closed, &closed);
+	for (int i = 0; i < 10; i++)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	assert_false(closed);
+	fill(w, "a", NULL, 1); /* its thread may still post */
+	depot_let_go(domain);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_true(closed);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	start(w);
+	assert_true(has(w, "a", 1));
+}
+
 #define WITH(name) TEST_WITH(name, set_up, tear_down)
 
 RUN_TESTS(WITH(the_longest_unused_pack_of_all_domains_goes_first),
 	WITH(a_domain_not_used_since_the_start_gives_its_old_packs_too),
 	WITH(what_a_job_pinned_is_kept_and_others_give),
 	WITH(a_pin_taken_over_after_a_restart_lasts_to_the_end_of_its_job),
+	WITH(it_stops_when_the_last_one_who_holds_it_lets_go),
 	WITH(without_a_size_it_is_a_tenth_of_the_file_system_and_a_twentieth_stays_free))
