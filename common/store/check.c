@@ -236,6 +236,8 @@ int store_check_step(struct store_check *c, store_problem_fn *problem, void *ctx
 		r = piece(c, err);
 	if (r == 0 && c->s->changes != before)
 		r = store_commit(c->s, err);
+	if (r != 0)
+		store_rows_lost(c->s);
 	c->s->watch = NULL;
 	c->report.damaged_segments = c->watch.records;
 	c->report.damaged_chunks = c->watch.chunks;

@@ -91,6 +91,8 @@ int store_reader_record(struct store_reader *r, const struct store_place *at, bo
 /* Lets go of a pack that is not what it was, or no more. */
 void store_reader_forget(struct store_reader *r, uint32_t pack);
 
+/* --- repairs: a failure of these is one of a write to the index, see store_rows_lost --- */
+
 /* Looks at one record, as store_reader_record, and takes one that is not what the index says out of
  * the index; *ret_good says which. *ret_places: how many chunks have their place in it; *ret_rows:
  * how many it holds. Commits nothing. */

@@ -273,8 +273,10 @@ int store_drop_damaged(
 	bool agrees = true;
 	*ret_dropped = 0;
 	if (store_fit_pack(s, at->pack, err) != 0 ||
-		look_at_pack(s, at->pack, ret_dropped, &agrees, err) != 0)
+		look_at_pack(s, at->pack, ret_dropped, &agrees, err) != 0) {
+		store_rows_lost(s);
 		return -1;
+	}
 	if (agrees)
 		return store_commit(s, err);
 	store_tell(s, "the index does not say what pack %08u holds: it is made anew", at->pack);
@@ -291,7 +293,10 @@ uint32_t store_pin_next(const struct store_pin *pin, uint32_t after)
 
 int store_drop_blob(struct store *s, const struct digest *digest, struct err *err)
 {
-	return index_drop_blob(s->ix, digest, err) != 0 ? -1 : store_commit(s, err);
+	if (index_drop_blob(s->ix, digest, err) == 0)
+		return store_commit(s, err);
+	store_rows_lost(s);
+	return -1;
 }
 
 /* --- the index --- */

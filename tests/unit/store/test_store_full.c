@@ -280,6 +280,42 @@ static void what_is_acknowledged_after_others_filled_the_disk_is_found(void **st
 	with_small_disk(&(struct shape){ "size=40m", 4096, 16, 65536 }, fill_by_others);
 }
 
+/* What takes damage out fills the disk, and SQLite throws away what others had put before. */
+static void drop_on_full(const char *domain, const char *ballast, const struct shape *shape)
+{
+	enum { SYNCED = 5, ALL = 30 };
+	struct err err = { 0 };
+	struct store_place at = { .pack = 1 };
+	uint64_t dropped;
+	struct store *s = fixture_open(domain);
+	for (uint64_t i = 0; i < ALL; i++) {
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+		if (i == SYNCED - 1)
+			assert_ok(store_sync(s, &err), &err);
+	}
+	fixture_flip(fixture_path(domain, FIXTURE_PACK1), 1000, 1); /* in the first record */
+	take_rest(ballast);
+	assert_fails(store_drop_damaged(s, &at, &dropped, &err), &err, ERR_FULL);
+	unlink(ballast);
+	sample_put(s, 100000, 1, 3000);
+	assert_ok(store_sync(s, &err), &err);
+	for (int opening = 0; opening < 2; opening++) {
+		struct store_reader *r = fixture_reader(domain);
+		for (uint64_t i = 1; i < ALL; i++)
+			sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+		store_reader_free(r);
+		store_close(s);
+		s = fixture_open(domain);
+	}
+	store_close(s);
+}
+
+static void a_repair_that_fills_the_disk_costs_nothing_that_was_put(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=128m", 4096, SEGMENT_CHUNKS_MAX, 16 }, drop_on_full);
+}
+
 /* --- no inodes --- */
 
 static size_t take_inodes(const char *ballast)
@@ -344,4 +380,5 @@ RUN_TESTS(TEST(a_full_disk_costs_nothing_that_was_put),
 	TEST(a_disk_full_for_the_index_costs_nothing_either),
 	TEST(on_a_full_disk_prune_still_makes_room), TEST(old_packs_make_room_above_the_floor),
 	TEST(what_is_acknowledged_after_others_filled_the_disk_is_found),
+	TEST(a_repair_that_fills_the_disk_costs_nothing_that_was_put),
 	TEST(without_inodes_nothing_is_lost))
