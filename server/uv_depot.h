@@ -1,8 +1,9 @@
 /*
- * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened at
- * its first use and stays open. Work is posted as calls, which run one after the other in the order
- * of posting, whatever their domain. All domains together keep within one size and leave a part of
- * their file system free: the pack that was unused for longest goes first, whoever's it is.
+ * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened
+ * when it is used, and stays open until others are used more. Work is posted as calls, which run
+ * one after the other in the order of posting, whatever their domain. All domains together keep
+ * within one size and leave a part of their file system free: the pack that was unused for longest
+ * goes first, whoever's it is.
  */
 #pragma once
 

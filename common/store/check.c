@@ -187,6 +187,7 @@ struct store_check *store_check_new(struct store *s, bool read_data, struct err 
 		return NULL;
 	}
 	c->s = s;
+	s->checks++;
 	c->read_data = read_data;
 	c->none_given_up = true;
 	for (size_t i = 0; i < c->n_packs; i++) {
@@ -200,6 +201,7 @@ void store_check_free(struct store_check *c)
 {
 	if (!c)
 		return;
+	c->s->checks--;
 	leave_pack(c);
 	store_check_walk_done(&c->walk);
 	free(c->watch.hurt);

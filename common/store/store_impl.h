@@ -44,6 +44,7 @@ struct store {
 	uint64_t room; /* bytes that can be appended before the free space is looked at again */
 	struct store_pin *pins;
 	uint64_t last_serial; /* of a pin */
+	unsigned checks;      /* under way */
 	struct store_reader *reader;
 	store_problem_fn *on_damage;
 	void *on_damage_ctx;
