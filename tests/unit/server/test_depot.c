@@ -225,11 +225,11 @@ static void a_broken_domain_is_passed_over_and_opened_again_after_its_jobs(void 
 	fill(w, "a", NULL, 2);
 	struct uv_pin *pin = uv_pin_begin(depot_domain(w->depot, "a"), "key", &image);
 	break_store(w, "a", 3);
-	for (uint64_t pack = 4; pack <= 8; pack++)
-		fill(w, "b", NULL, pack);
+	for (uint64_t pack = 4; pack <= 7; pack++)
+		fill(w, pack % 2 ? "b" : "c", NULL, pack);
 	assert_true(has(w, "a", 1)); /* the longest unused one, but it cannot go */
-	assert_false(has(w, "b", 4));
-	assert_true(has(w, "b", 7) && has(w, "b", 8));
+	assert_false(has(w, "c", 4) || has(w, "b", 5));
+	assert_true(has(w, "c", 6) && has(w, "b", 7));
 	uv_pin_end(pin, true);
 	fill(w, "a", NULL, 9);
 	assert_true(has(w, "a", 9));
