@@ -154,10 +154,11 @@ static int end_pack(struct store_check *c, struct err *err)
 
 static int check_packs(struct store_check *c, bool *ret_done, struct err *err)
 {
-	bool gone;
-	if (c->in_pack && c->changes != c->s->changes) {
+	bool gone = c->in_pack && !pack_table_find(&c->s->table, c->packs[c->at].number);
+	if (c->in_pack && (gone || c->changes != c->s->changes)) {
 		c->report = c->before;
 		leave_pack(c);
+		c->at += gone;
 	}
 	*ret_done = c->at == c->n_packs;
 	if (*ret_done)
@@ -187,6 +188,7 @@ struct store_check *store_check_new(struct store *s, bool read_data, struct err 
 		return NULL;
 	}
 	c->s = s;
+	c->given_up = s->given_up;
 	s->checks++;
 	c->read_data = read_data;
 	c->none_given_up = true;

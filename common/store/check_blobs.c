@@ -1,8 +1,9 @@
 /*
  * The blobs of a check. Each one's record is read, its lists, and each recipe chunk with all that
  * it names. One that cannot be rebuilt is taken out: the next push of it records it anew. Whether
- * that is damage or only the rest of a pack that was given up is known when something that it
- * needed was just found damaged (it is then in watch.hurt), or when no pack was ever given up.
+ * that is damage or only the rest of a pack that was given up is known as long as the check goes on
+ * and no pack is given up: when something that it needed was just found damaged (it is then in
+ * watch.hurt), or when none was before.
  */
 #include "common/store/check_impl.h"
 
@@ -135,7 +136,7 @@ int store_check_blobs(struct store_check *c, bool *ret_done, struct err *err)
 		store_check_walk_done(&c->walk);
 		return 0;
 	}
-	return end_walk(c, state, c->none_given_up, err);
+	return end_walk(c, state, c->none_given_up && c->s->given_up == c->given_up, err);
 }
 
 int store_check_hurt(struct store_check *c, bool *ret_done, struct err *err)
@@ -159,5 +160,5 @@ int store_check_hurt(struct store_check *c, bool *ret_done, struct err *err)
 		if (open_walk(c, &blob, &record, &state, err) != 0)
 			return -1;
 	}
-	return state == WALK_ON ? 0 : end_walk(c, state, true, err);
+	return state == WALK_ON ? 0 : end_walk(c, state, c->s->given_up == c->given_up, err);
 }

@@ -24,6 +24,7 @@ struct store_check {
 	enum check_phase phase;
 	struct store_check_report report;
 	struct store_watch watch;
+	uint64_t given_up; /* of the store, at the beginning */
 
 	/* packs: the one at hand is packs[at] */
 	struct index_pack *packs;

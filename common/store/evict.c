@@ -145,6 +145,7 @@ static int give_up(struct store *s, uint32_t number, struct err *err)
 {
 	struct err why = { 0 };
 	memset(s->complete, 0, sizeof s->complete);
+	s->given_up++;
 	int r = drop_rows(s, number, &why);
 	if (r == 0) {
 		renew_reader(s);

@@ -50,6 +50,7 @@ struct store {
 	void *on_damage_ctx;
 	struct store_watch *watch;	   /* of a check that goes a step; else NULL */
 	uint64_t changes;		   /* how often the index lost something to damage */
+	uint64_t given_up;		   /* packs */
 	struct store_complete complete[2]; /* by enum recipe_stream */
 	struct recipe_op ops[RECIPE_OPS_MAX];
 };
