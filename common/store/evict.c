@@ -129,7 +129,7 @@ static int remove_file(struct store *s, uint32_t number, struct err *err)
 }
 
 /* When the index has no room to be written, the pack's own bytes make it. A crash in between leaves
- * an index that knows more than there is: the next opening makes it anew. */
+ * an index that knows more than there is, which the next opening takes out. */
 static int drop_file_first(struct store *s, uint32_t number, struct err *err)
 {
 	renew_reader(s);
