@@ -43,7 +43,7 @@ static int check_file(struct store_check *c, const struct index_pack *row, struc
 	if (!good) {
 		store_tell(
 			c->s, "pack %08u: its head is damaged; it is written again", row->number);
-		if (pack_write_head(&p, err) != 0 || pack_sync(&p, c->s->packs_dir, err) != 0)
+		if (pack_mend_head(&p, err) != 0 || pack_sync(&p, c->s->packs_dir, err) != 0)
 			return -1;
 	}
 	bool written = c->s->pack.path && c->s->pack.number == row->number;

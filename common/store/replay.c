@@ -190,7 +190,7 @@ static int scan(struct replay *r, struct pack *p, uint64_t from, struct err *err
 static int scan_from_head(struct replay *r, struct pack *p, struct err *err)
 {
 	bool good;
-	if (pack_check_head(p, &good, err) != 0 || (!good && pack_write_head(p, err) != 0) ||
+	if (pack_check_head(p, &good, err) != 0 || (!good && pack_mend_head(p, err) != 0) ||
 		scan(r, p, PACK_HEAD_LEN, err) != 0)
 		return -1;
 	if (good || p->end == PACK_HEAD_LEN)
