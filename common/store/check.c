@@ -7,18 +7,10 @@
  */
 #include "common/store/check_impl.h"
 
-#include "common/base/file.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define STEP_MS 50u
-
-static unsigned long long number(uint64_t n)
-{
-	return n;
-}
 
 /* --- one pack --- */
 
@@ -50,7 +42,7 @@ static int check_file(struct store_check *c, const struct index_pack *row, struc
 	if (written || p.end <= row->length)
 		return 0;
 	store_tell(c->s, "pack %08u: %llu bytes behind its last record are none", row->number,
-		number(p.end - row->length));
+		store_number(p.end - row->length));
 	return index_note_pack(c->s->ix, row->number, p.end, 1, err);
 }
 
@@ -89,8 +81,8 @@ static int check_gap(struct store_check *c, uint64_t from, uint64_t to, struct e
 	bool known;
 	if (from == to || c->had_damage)
 		return 0;
-	store_tell(c->s, "pack %08u: bytes %llu to %llu belong to no record", pack, number(from),
-		number(to));
+	store_tell(c->s, "pack %08u: bytes %llu to %llu belong to no record", pack,
+		store_number(from), store_number(to));
 	if (index_find_pack(c->s->ix, pack, &row, &chunks, &known, err) != 0)
 		return -1;
 	return known ? index_note_pack(c->s->ix, pack, row.length, 1, err) : 0;
@@ -102,10 +94,10 @@ static int check_record(struct store_check *c, struct err *err)
 	struct store_place at = {
 		.pack = c->packs[c->at].number, .record_offset = r->offset, .record_len = r->length
 	};
-	uint64_t rows, places;
+	uint64_t places;
 	bool good;
 	if (check_gap(c, c->end, r->offset, err) != 0 ||
-		store_look_at(c->s, &at, c->read_data, &good, &rows, &places, err) != 0)
+		store_look_at(c->s, &at, c->read_data, &good, &places, err) != 0)
 		return -1;
 	c->end = r->offset + r->length;
 	c->places += places;
@@ -148,7 +140,7 @@ static int end_pack(struct store_check *c, struct err *err)
 	store_tell(c->s,
 		"pack %08u: the index has %llu chunks in it, and %llu are there: the index is made "
 		"anew",
-		pack, number(chunks), number(c->places));
+		pack, store_number(chunks), store_number(c->places));
 	return store_rebuild_index(c->s, err);
 }
 

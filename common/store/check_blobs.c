@@ -31,6 +31,7 @@ static int open_walk(struct store_check *c, const struct digest *blob, const str
 	if (store_read(c->s, name, &at, &bytes, &found, err) != 0)
 		return -1;
 	w->blob = *blob;
+	w->name_of_record = *name;
 	if (!found)
 		return 0;
 	if (blob_record_parse(bytes, at.len, &w->record, &why) != 0)
@@ -90,12 +91,18 @@ static bool is_hurt(const struct store_check *c, const struct digest *blob)
 	return false;
 }
 
-/* `certain`: it is damage. */
+/* `certain`: it is damage. A blob that was recorded anew since the walk began is another one. */
 static int end_walk(struct store_check *c, enum walk_state state, bool certain, struct err *err)
 {
 	char text[DIGEST_TEXT_LEN + 1];
+	struct digest record;
+	bool found;
 	store_check_walk_done(&c->walk);
 	if (state == WALK_WHOLE)
+		return 0;
+	if (index_find_blob(c->s->ix, &c->walk.blob, &record, &found, err) != 0)
+		return -1;
+	if (!found || !digest_equal(&record, &c->walk.name_of_record))
 		return 0;
 	if (certain) {
 		digest_text(&c->walk.blob, text);

@@ -10,7 +10,7 @@ enum check_phase { CHECK_PACKS, CHECK_BLOBS, CHECK_HURT, CHECK_DONE };
 /* A blob that is being walked: its record, then list by list the recipe chunks. */
 struct check_walk {
 	bool open;
-	struct digest blob;
+	struct digest blob, name_of_record;
 	struct blob_record record;
 	int stream;
 	uint32_t list;			     /* the next one of the stream */

@@ -132,9 +132,15 @@ static int remove_file(struct store *s, uint32_t number, struct err *err)
  * an index that knows more than there is, which the next opening takes out. */
 static int drop_file_first(struct store *s, uint32_t number, struct err *err)
 {
+	struct pack p CLEANUP(pack_close) = { 0 };
+	struct err ignored;
 	renew_reader(s);
+	bool there = pack_open(s->packs_dir, number, &p, NULL) == 0;
 	if (remove_file(s, number, err) != 0)
 		return -1;
+	/* A reader of another thread may keep it open, and its space is needed now. */
+	if (there)
+		(void)!pack_cut(&p, 0, &ignored);
 	if (drop_rows(s, number, err) == 0)
 		return 0;
 	s->broken = true;

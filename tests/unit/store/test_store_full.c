@@ -209,12 +209,46 @@ static void prune_without_a_log(const char *domain, const char *ballast, const s
 	store_close(s);
 }
 
+/* A job that has ended keeps nothing, even if there is no room to write that down, and one who
+ * reads what is given up does not keep its space. */
+static void prune_after_a_job(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store_pruned gone = { 0 };
+	struct digest owner = digest_of("job", 3);
+	struct store_pin *pin;
+	struct store *s = fixture_open(domain);
+	struct store_reader *r = fixture_reader(domain);
+	store_set_limits(s, &small_packs);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct sample sample;
+		sample_make(&sample, 2 * i + 1, shape->n, shape->len);
+		assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), pin, &err), &err);
+		sample_done(&sample);
+	}
+	assert_ok(store_sync(s, &err), &err);
+	for (uint64_t i = 0; i < 20; i++)
+		sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+	store_close(s);
+	take_rest(ballast);
+	s = fixture_open(domain);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	store_pin_end(s, pin, true);
+	assert_ok(store_prune(s, false, &gone, &err), &err);
+	assert_int_equal(gone.kept_bytes, 0);
+	assert_int_equal(store_bytes(s), 0);
+	store_reader_free(r);
+	store_close(s);
+}
+
 static void on_a_full_disk_prune_still_makes_room(void **state)
 {
 	(void)state;
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_full);
 	with_small_disk(&(struct shape){ "size=24m", 4096, SEGMENT_CHUNKS_MAX, 64 }, prune_full);
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_without_a_log);
+	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_after_a_job);
 }
 
 /* With a floor the disk never gets as full as that, and old packs make room for new ones. */
