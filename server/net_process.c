@@ -23,6 +23,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define DEFAULT_LISTEN ":7747"
 #define REVOKED_WITHIN_MS 1000u /* a session of a revoked key goes on for no longer */
@@ -153,6 +154,17 @@ static void on_reload(void *ctx)
 
 /* --- starting --- */
 
+/* A session takes a descriptor, a store several. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int open_server(struct net_process *n, const struct net_options *o, struct err *err)
 {
 	static const struct engine_port_ops ops = { .message = on_port_message,
@@ -192,6 +204,7 @@ static int start(struct net_process *n, const struct net_options *o, struct err 
 	size_t n_listen = o->listen.n ? o->listen.n : 1;
 
 	n->server.loop = &n->loop;
+	raise_files();
 	/* Sockets before the sandbox, and that before any thread. */
 	if (service_open(&n->loop, &ops, n, &n->service, err) != 0 ||
 		uv_listener_start(&n->server, listen, n_listen, &n->listener, err) != 0 ||
