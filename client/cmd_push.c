@@ -108,7 +108,7 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		{ "congestion", 0, OPTION_TEXT, &o->congestion, "NAME",
 			"TCP's congestion control: auto (bbr on long links), system, or its name" },
 		{ "retry-for", 0, OPTION_SECONDS, &o->retry_for, "TIME",
-			"try again for so long while nothing moves (default 2m; 0: never)" },
+			"give up after so long without a session (default 2m; 0: at once)" },
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL, "print only the image's ID" },
 		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },

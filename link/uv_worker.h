@@ -1,6 +1,6 @@
 /*
  * A thread that runs tasks one after the other, and tells the loop when each is done. dray's own
- * threads: libuv's shared pool is left to name look-ups. Posting is thread safe; the queue is not
+ * threads: nothing runs on libuv's shared pool. Posting is thread safe; the queue is not
  * bounded here, because every user bounds what it has under way (segments by bytes, questions by
  * number) before it posts.
  */

@@ -6,10 +6,11 @@
  */
 #include "server/admin_impl.h"
 
+#include "common/base/clock.h"
 #include "common/base/text.h"
 #include "common/store/check.h"
 
-#include <time.h>
+#include <stdio.h>
 
 #define PROBLEMS_MAX 100u /* lines a domain; the totals count the rest */
 
@@ -19,6 +20,7 @@ struct check {
 	/* the domain that is being looked at */
 	struct store_check *check; /* the store's thread; NULL before the first step */
 	bool rebuilt;
+	uint64_t found; /* stretches that the new index had to pass over, and the old one had not */
 	struct store_check_report one;
 	uint64_t problems;
 	uint64_t said_ms; /* when progress was said last */
@@ -26,14 +28,6 @@ struct check {
 	struct store_check_report all;
 	size_t domains, damaged_domains;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static int take_check(struct admin_call *c, json_t *parameters, struct err *err)
 {
@@ -69,7 +63,7 @@ static void say_progress(struct admin_call *c)
 {
 	char done[TEXT_SIZE_MAX], total[TEXT_SIZE_MAX];
 	struct check *s = c->state;
-	uint64_t now = now_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	if (now - s->said_ms < ADMIN_PROGRESS_MS)
 		return;
@@ -82,6 +76,29 @@ static void say_progress(struct admin_call *c)
 			(unsigned long long)s->one.segments, (unsigned long long)s->one.blobs);
 }
 
+/* The new index says of damaged stretches that they are known, and the check then does not. */
+static int rebuild(struct admin_call *c, struct store *store, struct err *err)
+{
+	struct store_stats before = { 0 }, after;
+	struct check *s = c->state;
+	struct err ignored; /* a damaged index need not answer */
+	char text[80];
+
+	s->rebuilt = true;
+	admin_progress(c, "%s: the index is made anew", admin_domain(c));
+	(void)!store_stats(store, &before, &ignored);
+	if (store_rebuild_index(store, err) != 0 || store_stats(store, &after, err) != 0)
+		return -1;
+	if (after.damaged <= before.damaged)
+		return 0;
+	s->found = after.damaged - before.damaged;
+	s->one.damaged_segments = s->found;
+	snprintf(text, sizeof(text), "%llu stretch%s of its packs cannot be read",
+		(unsigned long long)s->found, s->found == 1 ? "" : "es");
+	on_problem(c, text);
+	return 0;
+}
+
 /* The index first: the check then looks at the new one. */
 static int first_step(struct admin_call *c, struct store *store, struct err *err)
 {
@@ -89,13 +106,10 @@ static int first_step(struct admin_call *c, struct store *store, struct err *err
 
 	if (!s->rebuilt) {
 		s->one = (struct store_check_report){ 0 };
-		s->problems = 0;
+		s->problems = s->found = 0;
 	}
-	if (s->rebuild && !s->rebuilt) {
-		s->rebuilt = true;
-		admin_progress(c, "%s: the index is made anew", admin_domain(c));
-		return store_rebuild_index(store, err);
-	}
+	if (s->rebuild && !s->rebuilt)
+		return rebuild(c, store, err);
 	s->check = store_check_new(store, s->read_data, err);
 	return s->check ? 0 : -1;
 }
@@ -103,23 +117,16 @@ static int first_step(struct admin_call *c, struct store *store, struct err *err
 static int step_check(struct admin_call *c, struct store *store, bool *ret_done, struct err *err)
 {
 	struct check *s = c->state;
+	int r;
 
 	if (!s->check)
 		return first_step(c, store, err);
-	if (store_check_step(s->check, on_problem, c, ret_done, err) != 0)
-		return -1;
+	r = store_check_step(s->check, on_problem, c, ret_done, err);
 	s->one = *store_check_report(s->check);
-	say_progress(c);
-	return 0;
-}
-
-static void let_go(struct admin_call *c)
-{
-	struct check *s = c->state;
-
-	store_check_free(s->check);
-	s->check = NULL;
-	s->rebuilt = false;
+	s->one.damaged_segments += s->found;
+	if (r == 0)
+		say_progress(c);
+	return r;
 }
 
 /* --- what came out --- */
@@ -166,14 +173,24 @@ static void add(struct store_check_report *all, const struct store_check_report 
 	all->damaged_blobs += one->damaged_blobs;
 }
 
+/* What was found before the check failed counts, too: it counts as missing already. */
+static void let_go(struct admin_call *c)
+{
+	struct check *s = c->state;
+
+	store_check_free(s->check);
+	s->check = NULL;
+	s->rebuilt = false;
+	s->damaged_domains += is_damaged(&s->one);
+	add(&s->all, &s->one);
+}
+
 static void tell_check(struct admin_call *c)
 {
 	struct check *s = c->state;
 	bool damaged = is_damaged(&s->one);
 
 	s->domains++;
-	s->damaged_domains += damaged;
-	add(&s->all, &s->one);
 	if (!c->json && s->problems > PROBLEMS_MAX)
 		admin_note(c, "%s: and %llu more", admin_domain(c),
 			(unsigned long long)(s->problems - PROBLEMS_MAX));

@@ -1,5 +1,6 @@
 #include "server/admin_show.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
 #include "common/base/secret_file.h"
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LINE_EVERY_MS 3000u
@@ -24,17 +24,10 @@ static void clear_line(void)
 	line_open = false;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 void admin_show_init(struct admin_show *s)
 {
-	*s = (struct admin_show){ .terminal = isatty(STDERR_FILENO) == 1, .said_ms = now_ms() };
+	*s = (struct admin_show){ .terminal = isatty(STDERR_FILENO) == 1,
+		.said_ms = clock_monotonic_ms() };
 	buf_init(&s->line, ADMIN_REPLY_MAX);
 	log_set_hook(clear_line);
 }
@@ -58,7 +51,7 @@ static int columns(void)
 
 static void show_progress(struct admin_show *s, const char *text)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	if (s->terminal) {
 		fprintf(stderr, "\r\033[K%.*s", columns(), text);

@@ -20,7 +20,7 @@
 #define ADMISSION_ALL_RATE 1000u      /* handshakes a second from all sources */
 #define ADMISSION_BAD_MS 5000u	      /* penalty of a handshake that proved wrong */
 #define ADMISSION_SILENT_MS 1000u     /* of one that was left */
-#define ADMISSION_FREE_MS 10000u      /* penalties up to here keep nobody out */
+#define ADMISSION_FREE_MS 15000u      /* penalties up to here, a refused agent's tries, are free */
 #define ADMISSION_CAP_MS 600000u
 #define ADMISSION_SOURCES_MAX 4096u
 

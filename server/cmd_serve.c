@@ -131,6 +131,10 @@ static int check(const struct serve_options *o, int n_args, struct err *err)
 {
 	if (n_args != 0)
 		return err_set(err, ERR_USAGE, "serve takes no arguments");
+	if (o->cache == 0)
+		return err_set(err, ERR_USAGE,
+			"--cache 0: what arrives is kept until it is loaded; leave the option out "
+			"for the default");
 	for (size_t i = 0; i < o->listen.n; i++) {
 		if (uv_listener_check(o->listen.items[i], err) != 0)
 			return -1;

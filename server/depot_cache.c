@@ -1,10 +1,11 @@
 /*
  * Keeps the stores of all domains within one limit, and their file system above the floor. Happy
  * path: after a call the store's bytes are counted; when they are too many, the domain whose next
- * pack was unused for longest gives that one up, and so on. A domain that was not used since the
- * start is opened only when its turn comes. Failure modes: everything is pinned (tried again a
- * second later; the cache may exceed its size, and each store holds the floor by itself), a domain
- * that cannot be opened (said once, and left alone).
+ * pack was unused for longest gives that one up, and so on. A domain that is closed is opened only
+ * when its turn comes; of those that nobody uses, few are left open. Failure modes: everything is
+ * pinned (tried again a second later; the cache may exceed its size, and each store holds the floor
+ * by itself), a domain that cannot be opened or written to (said once, and left alone for a while),
+ * a store whose sync failed (opened again when no job uses it any more).
  */
 #include "server/depot_impl.h"
 
@@ -22,6 +23,8 @@
 #define FLOOR_PART 5u
 #define LOOK_EVERY (UINT64_C(4) << 20) /* bytes stored between two looks at the free space */
 #define TRY_AGAIN_MS 1000u
+#define SKIP_MS (600u * 1000u) /* a domain with nothing to give up is left alone for so long */
+#define OPEN_MAX 8u	       /* stores, but for those in use: each has files and caches */
 
 /* --- the start --- */
 
@@ -102,17 +105,62 @@ static void log_damage(void *ctx, const char *text)
 	log_warn("store of %s: %s", domain->name, text);
 }
 
+static uint64_t monotonic_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+static void close_store(struct depot_domain *domain)
+{
+	struct err err;
+	bool any = false;
+
+	if (store_oldest(domain->store, &any, &domain->oldest, &err) != 0 || !any)
+		domain->skip_until = monotonic_ms() + SKIP_MS;
+	store_close(domain->store);
+	domain->store = NULL;
+	domain->depot->n_open--;
+}
+
+/* Of those that nobody uses, the ones that were called longest ago. */
+static void close_idle(struct depot *d, const struct depot_domain *but)
+{
+	while (d->n_open > OPEN_MAX) {
+		struct depot_domain *idle = NULL, *domain;
+
+		for (domain = d->counted; domain; domain = domain->next_counted) {
+			if (domain != but && domain->store && !store_in_use(domain->store) &&
+				(!idle || domain->opened_for < idle->opened_for))
+				idle = domain;
+		}
+		if (!idle)
+			return;
+		close_store(idle);
+	}
+}
+
 int depot_cache_open(struct depot_domain *domain, struct err *err)
 {
+	struct depot *d = domain->depot;
+
+	domain->opened_for = ++d->calls;
+	if (domain->store && store_broken(domain->store) && !store_in_use(domain->store))
+		close_store(domain);
 	if (domain->store)
 		return 0;
 	if (store_open(domain->dir, &domain->store, err) != 0)
 		return -1;
-	store_set_limits(domain->store, &domain->depot->limits);
+	d->n_open++;
+	store_set_limits(domain->store, &d->limits);
 	store_on_damage(domain->store, log_damage, domain);
 	domain->unusable = false;
+	domain->skip_until = 0;
 	count(domain);
 	recount(domain);
+	close_idle(d, domain);
 	return 0;
 }
 
@@ -123,6 +171,7 @@ static void leave_alone(struct depot_domain *domain, const struct err *err)
 	if (!domain->unusable)
 		log_warn("%s: nothing of it can be given up: %s", domain->name, err->text);
 	domain->unusable = true;
+	domain->skip_until = monotonic_ms() + SKIP_MS;
 }
 
 /* When the pack that the domain would give up was last used; false: none. */
@@ -131,9 +180,11 @@ static bool oldest_of(struct depot_domain *domain, uint64_t *ret)
 	struct err err;
 	bool any = false;
 
+	if (domain->bytes == 0 || monotonic_ms() < domain->skip_until)
+		return false;
 	if (!domain->store) {
 		*ret = domain->oldest;
-		return domain->bytes > 0 && !domain->unusable;
+		return true;
 	}
 	if (store_oldest(domain->store, &any, ret, &err) != 0) {
 		leave_alone(domain, &err);
@@ -156,28 +207,26 @@ static struct depot_domain *longest_unused(struct depot *d)
 	return best;
 }
 
-/* One pack of any domain. *ret_gone false: there is none. */
-static int give_up_one(struct depot *d, bool *ret_gone, struct err *err)
+/* One pack of any domain. False: there is none. */
+static bool give_up_one(struct depot *d)
 {
 	struct depot_domain *domain;
-	uint64_t gone = 0;
+	struct err err;
 
-	*ret_gone = false;
-	while ((domain = longest_unused(d)) && !*ret_gone) {
+	while ((domain = longest_unused(d))) {
+		bool was_open = domain->store != NULL;
+		uint64_t gone = 0;
+
 		/* Once it is open it knows better, and another one may be the next. */
-		if (!domain->store) {
-			if (depot_cache_open(domain, err) != 0)
-				leave_alone(domain, err);
-			continue;
+		if ((!was_open && depot_cache_open(domain, &err) != 0) ||
+			(was_open && store_give_up_oldest(domain->store, &gone, &err) != 0))
+			leave_alone(domain, &err);
+		else if (was_open) {
+			recount(domain);
+			return gone > 0;
 		}
-		if (store_give_up_oldest(domain->store, &gone, err) != 0)
-			return -1;
-		recount(domain);
-		if (gone == 0)
-			break;
-		*ret_gone = true;
 	}
-	return 0;
+	return false;
 }
 
 static bool too_little_free(struct depot *d)
@@ -197,25 +246,12 @@ static bool look_is_due(const struct depot *d)
 	       d->bytes < d->looked_at;
 }
 
-static uint64_t monotonic_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 static void shrink(struct depot *d)
 {
 	bool gone = true;
-	struct err err;
 
-	while (gone && (d->bytes > d->limits.cache_max || too_little_free(d))) {
-		if (give_up_one(d, &gone, &err) == 0)
-			continue;
-		log_warn("cannot give up what was unused for longest: %s", err.text);
-		gone = false;
-	}
+	while (gone && (d->bytes > d->limits.cache_max || too_little_free(d)))
+		gone = give_up_one(d);
 	d->next_try = gone ? 0 : monotonic_ms() + TRY_AGAIN_MS;
 }
 

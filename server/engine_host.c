@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /* --- jobs --- */
 
@@ -137,22 +138,31 @@ void engine_job_failed(struct engine_job *j, const struct err *err)
 
 /* --- dispatch --- */
 
-static void begin_job(struct engine_host *h, uint32_t number, const struct port_message *m)
+static bool is_key(const char *key, const wire_text *text)
 {
-	struct err err;
-	size_t n = 0;
+	return strlen(key) == text->n && memcmp(key, text->s, text->n) == 0;
+}
 
-	for (const struct engine_job *j = h->jobs; j; j = j->next)
+static void begin_job(
+	struct engine_host *h, uint32_t number, const wire_text *key, const struct port_message *m)
+{
+	size_t n = 0, of_key = 0;
+	struct err err;
+
+	for (const struct engine_job *j = h->jobs; j; j = j->next) {
 		n++;
+		of_key += is_key(j->key, key);
+	}
 	if (h->stopping) {
 		err_set(&err, ERR_AGAIN, "the receiver is stopping");
 		engine_side_failed(h, number, &err);
 	} else if (find_job(h, number)) {
 		err_set(&err, ERR_PROTOCOL, "engine job %u is under way already", (unsigned)number);
 		engine_side_failed(h, number, &err);
-	} else if (n >= ENGINE_JOBS_MAX) {
-		err_set(&err, ERR_AGAIN, "the receiver is busy with %u images: try again later",
-			ENGINE_JOBS_MAX);
+	} else if (n >= ENGINE_JOBS_MAX || of_key >= ENGINE_JOBS_OF_KEY_MAX) {
+		err_set(&err, ERR_AGAIN, "the receiver is busy with %zu images%s: try again later",
+			n >= ENGINE_JOBS_MAX ? n : of_key,
+			n >= ENGINE_JOBS_MAX ? "" : " of this key");
 		engine_side_failed(h, number, &err);
 	} else if (m->type == PORT_HAVE) {
 		engine_have_take(h, &m->have);
@@ -182,13 +192,13 @@ static void on_message(void *ctx, const struct port_message *m)
 		return;
 	switch (m->type) {
 	case PORT_HAVE:
-		begin_job(h, m->have.job, m);
+		begin_job(h, m->have.job, &m->have.key, m);
 		break;
 	case PORT_OPEN:
-		begin_job(h, m->open.job, m);
+		begin_job(h, m->open.job, &m->open.key, m);
 		break;
 	case PORT_TAG:
-		begin_job(h, m->tag.job, m);
+		begin_job(h, m->tag.job, &m->tag.key, m);
 		break;
 	case PORT_MEMBER:
 		pass_to_job(h, m->member.job, m);
@@ -302,6 +312,7 @@ static int open_parts(struct engine_host *h, uv_loop_t *loop, const char *engine
 	if (file_make_dir(h->loads_dir, 0700, err) != 0 ||
 		engine_open(loop, engine, &h->engine, err) != 0)
 		return -1;
+	file_drop_temporaries(h->loads_dir);
 	if (engine_port_new(loop, PORT_END_ENGINE, &ops, h, &h->port, err) != 0) {
 		engine_close(h->engine, NULL, NULL);
 		return -1;
@@ -323,6 +334,7 @@ int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir
 	h->may_tag = may_tag;
 	h->may_see = may_see;
 	h->ctx = ctx;
+	h->started = (uint64_t)time(NULL);
 	if (open_parts(h, loop, engine, state_dir, err) != 0) {
 		free_host(h);
 		return -1;

@@ -13,6 +13,7 @@
 struct engine_host;
 
 #define ENGINE_JOBS_MAX 64u
+#define ENGINE_JOBS_OF_KEY_MAX 16u   /* so that no key keeps the others out */
 #define ENGINE_CREDIT_MAX (1u << 20) /* bytes of DATA that a load holds or has asked for */
 
 /* May this key give an image this tag? */

@@ -45,11 +45,9 @@ void load_job_phase(struct load_job *j, enum engine_phase phase)
 
 struct load_entry load_job_entry(const struct load_job *j)
 {
-	return (struct load_entry){ .image = j->job.image,
-		.job = j->job.entry,
-		.existed = !j->job.makes_image,
-		.tags = j->tags.at,
-		.n_tags = j->tags.n };
+	return (struct load_entry){
+		.image = j->job.image, .job = j->job.entry, .existed = !j->job.makes_image
+	};
 }
 
 void load_job_inspect(struct load_job *j, engine_image_fn *fn)
@@ -105,6 +103,17 @@ static void undone(void *ctx, bool settled, const struct err *err)
 	free_job(j);
 }
 
+/* The connection broke when the engine had everything, and it has not said that it failed: it may
+ * go on for a while, whatever becomes of this process. */
+static void note_late(struct load_job *j)
+{
+	struct err err;
+
+	j->undo.entry.committed = (uint64_t)time(NULL);
+	if (load_journal_write(j->job.host->loads_dir, &j->undo.entry, &err) != 0)
+		log_warn("%s", err.text);
+}
+
 static void undo(struct load_job *j)
 {
 	load_job_enter(j, LOAD_UNDOING);
@@ -117,9 +126,8 @@ static void undo(struct load_job *j)
 		.except = &j->job,
 		.fn = undone,
 		.ctx = j };
-	/* The connection broke, so the engine may not have answered yet. */
 	if (j->whole && j->err.code != ERR_ENGINE)
-		j->undo.entry.committed = (uint64_t)time(NULL);
+		note_late(j);
 	if (!engine_undo_start(&j->undo))
 		undone(j, false, NULL);
 }

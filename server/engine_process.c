@@ -117,7 +117,7 @@ static int start(struct engine_process *p, const struct engine_options *o, struc
 	};
 
 	if (service_open(&p->loop, &ops, p, &p->service, err) != 0 ||
-		sandbox_enter(SANDBOX_ENGINE, NULL, err) != 0 ||
+		sandbox_enter(SANDBOX_ENGINE, NULL, 0, err) != 0 ||
 		keyring_view(o->state, &p->keyring, err) != 0 ||
 		engine_host_start(
 			&p->loop, o->engine, o->state, may_tag, may_see, p, &p->host, err) != 0)

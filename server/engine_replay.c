@@ -7,6 +7,8 @@
 #include "common/base/log.h"
 #include "server/engine_side.h"
 
+#include <stdlib.h>
+
 static bool next_entry(struct engine_host *h);
 
 static void tell_away(struct engine_host *h, const struct err *why)
@@ -21,7 +23,7 @@ static void end_replay(struct engine_host *h)
 {
 	struct engine_replay *r = &h->replay;
 
-	load_journal_free(r->entries, r->n);
+	free(r->entries);
 	r->entries = NULL;
 	r->n = r->at = 0;
 	r->running = false;
@@ -155,7 +157,7 @@ void engine_replay_init(struct engine_host *h, uv_loop_t *loop)
 	for (size_t i = 0; i < n; i++)
 		if (entries[i].job >= h->next_entry)
 			h->next_entry = entries[i].job + 1;
-	load_journal_free(entries, n);
+	free(entries);
 }
 
 void engine_replay_forget(struct engine_host *h, const struct digest *image)
@@ -178,5 +180,5 @@ void engine_replay_forget(struct engine_host *h, const struct digest *image)
 		if (digest_equal(&entries[i].image, image) && !is_live(h, &entries[i]) &&
 			load_journal_remove(h->loads_dir, image, entries[i].job, &err) != 0)
 			log_warn("%s", err.text);
-	load_journal_free(entries, n);
+	free(entries);
 }

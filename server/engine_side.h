@@ -38,6 +38,7 @@ struct engine_host {
 	void *ctx;
 	struct engine_job *jobs;
 	uint32_t next_entry;
+	uint64_t started;	   /* Unix time */
 	struct engine_undo *undos; /* under way */
 	struct engine_replay replay;
 	uv_idle_t idle; /* tells on_idle */

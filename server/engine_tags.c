@@ -137,18 +137,29 @@ static void end_gone(struct tag_job *j)
 	end(j, &err);
 }
 
+/* An image that the key may not know of is to it as one that is gone. */
+static bool may_see(const struct tag_job *j, const struct engine_image *image)
+{
+	const struct engine_host *h = j->job.host;
+
+	return h->may_see(h->ctx, j->job.key, (const char *const *)image->tags, image->n_tags);
+}
+
 static void inspected(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct tag_job *j = ctx;
 	struct port_message m = { .type = PORT_PHASE };
 
-	(void)image;
 	if (err && err->code == ERR_NOT_FOUND) {
 		end_gone(j);
 		return;
 	}
 	if (err || j->aborted) {
 		end(j, err);
+		return;
+	}
+	if (!may_see(j, image)) {
+		end_gone(j);
 		return;
 	}
 	m.phase.job = j->job.number;

@@ -34,12 +34,17 @@ static void use_known(void *ctx, bool yes, const struct err *err)
 		engine_remove_image(u->host->engine, &u->entry.image, removed, u);
 }
 
-static bool may_come_late(const struct load_entry *entry)
+/* What an earlier process left had its connection until that one ended, which was before this one
+ * began. */
+static bool may_come_late(const struct engine_undo *u)
 {
-	uint64_t now = (uint64_t)time(NULL);
+	uint64_t now = (uint64_t)time(NULL), since = u->entry.committed;
 
-	return entry->committed != 0 && now >= entry->committed &&
-	       now - entry->committed < UNDO_LATE_SECONDS;
+	if (since == 0)
+		return false;
+	if (since < u->host->started)
+		since = u->host->started;
+	return now >= since && now - since < UNDO_LATE_SECONDS;
 }
 
 static void inspected(void *ctx, const struct engine_image *image, const struct err *err)
@@ -47,7 +52,7 @@ static void inspected(void *ctx, const struct engine_image *image, const struct 
 	struct engine_undo *u = ctx;
 
 	if (err && err->code == ERR_NOT_FOUND)
-		end_undo(u, !may_come_late(&u->entry), NULL);
+		end_undo(u, !may_come_late(u), NULL);
 	else if (err)
 		end_undo(u, false, err);
 	else if (image->n_tags > 0)

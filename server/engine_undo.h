@@ -11,13 +11,13 @@
 struct engine_host;
 struct engine_job;
 
-/* For so long after its archive was complete an engine may still make an image of it, though the
- * connection broke. */
+/* For so long after the connection broke an engine may still make an image of an archive that was
+ * complete. */
 #define UNDO_LATE_SECONDS 600u
 
 struct engine_undo {
 	struct engine_host *host;
-	struct load_entry entry; /* tags not used */
+	struct load_entry entry;
 	const struct engine_job *except;
 	/* `settled`: the journal's entry has served its purpose. Else it is to be kept, and `err`
 	 * (may be NULL) is what the engine said. */

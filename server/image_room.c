@@ -1,7 +1,7 @@
 /*
- * The engine first keeps the archive that it is sent, whole, and then applies each layer: so its
- * disk takes each layer's files once in the archive (where a layer that occurs twice stands once)
- * and once for every time that the layer occurs.
+ * The engine first keeps the archive that it is sent, and then applies each layer. Where both are
+ * on one disk that takes twice as much in the end; but the archive may be elsewhere, and a layer
+ * that the key may not know of may be there already. So each layer counts once.
  */
 #include "server/image_room.h"
 
@@ -26,21 +26,18 @@ uint64_t *image_room_sizes(const struct msg_image_offer *offer)
 	return sizes;
 }
 
-struct lack {
-	unsigned layers;
-	uint64_t archive, applied; /* bytes */
-};
-
 static bool lacks(const struct port_have_reply *have, uint32_t i)
 {
 	return i >= have->chains.n || !have->chains.p[i];
 }
 
-static struct lack count(const struct digest *diff_ids, const uint64_t *sizes, uint32_t n,
-	const struct port_have_reply *have)
+/* Bytes of the layers that are lacking, each once; *ret_layers counts them. */
+static uint64_t count(const struct digest *diff_ids, const uint64_t *sizes, uint32_t n,
+	const struct port_have_reply *have, unsigned *ret_layers)
 {
-	struct lack l = { 0 };
+	uint64_t bytes = 0;
 
+	*ret_layers = 0;
 	for (uint32_t i = 0; i < n; i++) {
 		bool again = false;
 
@@ -48,27 +45,25 @@ static struct lack count(const struct digest *diff_ids, const uint64_t *sizes, u
 			continue;
 		for (uint32_t k = 0; k < i && !again; k++)
 			again = lacks(have, k) && digest_equal(&diff_ids[k], &diff_ids[i]);
-		l.layers++;
-		l.applied = add(l.applied, sizes[i]);
-		l.archive = add(l.archive, again ? 0 : sizes[i]);
+		(*ret_layers)++;
+		bytes = add(bytes, again ? 0 : sizes[i]);
 	}
-	return l;
+	return bytes;
 }
 
 int image_room_check(const struct digest *diff_ids, const uint64_t *sizes, uint32_t n,
 	const struct port_have_reply *have, struct err *err)
 {
-	struct lack l = count(diff_ids, sizes, n, have);
-	uint64_t need = add(l.archive, l.applied);
-	char needed[TEXT_SIZE_MAX], once[TEXT_SIZE_MAX], free_now[TEXT_SIZE_MAX], root[300];
+	char needed[TEXT_SIZE_MAX], free_now[TEXT_SIZE_MAX], root[300];
+	unsigned layers;
+	uint64_t need = count(diff_ids, sizes, n, have, &layers);
 
 	if (have->image_present || need <= have->room)
 		return 0;
 	return err_set(err, ERR_FULL,
-		"the target's engine needs about %s in %s for the %u layer%s it lacks (%s, twice "
-		"while it loads), but only %s are free",
+		"the target's engine needs at least %s in %s for the %u layer%s it lacks, but only "
+		"%s are free",
 		text_size(needed, need),
-		text_escape(root, sizeof(root), have->root.s, have->root.n), l.layers,
-		l.layers == 1 ? "" : "s", text_size(once, l.applied),
-		text_size(free_now, have->room));
+		text_escape(root, sizeof(root), have->root.s, have->root.n), layers,
+		layers == 1 ? "" : "s", text_size(free_now, have->room));
 }

@@ -1,6 +1,6 @@
 /*
- * Can the engine take what it lacks of an image at all? Only what is certain is refused: each layer
- * takes at least what the client says that its files have. Pure.
+ * Can the engine take what it lacks of an image at all? Refused is only what would not even fit
+ * once: each layer takes at least what the client says that its files have. Pure.
  */
 #pragma once
 

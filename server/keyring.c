@@ -53,8 +53,8 @@ static int open_files(struct keyring *k, const char *dir, struct err *err)
 		return err_nomem(err);
 	if (file_make_dir(k->invites, 0700, err) != 0 || keyring_lock(k, &lock, err) != 0)
 		return -1;
-	keyring_drop_temporaries(dir);
-	keyring_drop_temporaries(k->invites);
+	file_drop_temporaries(dir);
+	file_drop_temporaries(k->invites);
 	r = own_key_open(key, &k->own, err);
 	close(lock);
 	return r;

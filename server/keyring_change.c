@@ -7,25 +7,11 @@
 #include "common/base/file.h"
 #include "common/base/secret_file.h"
 
-#include <dirent.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #define LOCK_TRIES 400 /* of 5 ms */
-
-void keyring_drop_temporaries(const char *dir)
-{
-	DIR *d = opendir(dir);
-	struct dirent *e;
-
-	while (d && (e = readdir(d))) {
-		if (strstr(e->d_name, ".tmp."))
-			unlinkat(dirfd(d), e->d_name, 0);
-	}
-	if (d)
-		closedir(d);
-}
 
 int keyring_lock(struct keyring *k, int *ret, struct err *err)
 {

@@ -46,6 +46,3 @@ int keyring_rewrite(struct keyring *k, const char *name, const struct keyring_en
 /* Under the lock: removes invitations for the name; *ret_dropped counts them. */
 int keyring_drop_invites(
 	struct keyring *k, const char *name, size_t *ret_dropped, struct err *err) MUST_CHECK;
-
-/* Removes what writers that were killed left behind in the directory. Under the lock. */
-void keyring_drop_temporaries(const char *dir);

@@ -33,17 +33,10 @@ static char *file_path(const char *dir, const struct digest *image, uint32_t job
 static json_t *to_json(const struct load_entry *entry)
 {
 	char image[DIGEST_TEXT_LEN + 1];
-	json_t *tags = json_array();
 
-	for (size_t i = 0; tags && i < entry->n_tags; i++) {
-		if (json_array_append_new(tags, json_string(entry->tags[i])) != 0) {
-			json_decref(tags);
-			return NULL;
-		}
-	}
 	digest_text(&entry->image, image);
-	return json_pack("{s:s, s:I, s:b, s:I, s:o}", "image", image, "job", (json_int_t)entry->job,
-		"existed", entry->existed, "committed", (json_int_t)entry->committed, "tags", tags);
+	return json_pack("{s:s, s:I, s:b, s:I}", "image", image, "job", (json_int_t)entry->job,
+		"existed", entry->existed, "committed", (json_int_t)entry->committed);
 }
 
 int load_journal_write(const char *dir, const struct load_entry *entry, struct err *err)
@@ -70,54 +63,21 @@ int load_journal_remove(const char *dir, const struct digest *image, uint32_t jo
 
 /* --- reading --- */
 
-static void entry_done(struct load_entry *entry)
-{
-	for (size_t i = 0; i < entry->n_tags; i++)
-		free(entry->tags[i]);
-	free(entry->tags);
-	*entry = (struct load_entry){ 0 };
-}
-
-void load_journal_free(struct load_entry *entries, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		entry_done(&entries[i]);
-	free(entries);
-}
-
-static bool take_tags(const json_t *tags, struct load_entry *ret)
-{
-	size_t n = json_array_size(tags);
-
-	ret->tags = calloc(n ? n : 1, sizeof(ret->tags[0]));
-	if (!ret->tags)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		const char *tag = json_string_value(json_array_get(tags, i));
-
-		ret->tags[i] = tag ? strdup(tag) : NULL;
-		if (!ret->tags[i])
-			return false;
-		ret->n_tags++;
-	}
-	return true;
-}
-
 static bool from_json(const json_t *o, struct load_entry *ret)
 {
 	const char *image = json_string_value(json_object_get(o, "image"));
 	const json_t *existed = json_object_get(o, "existed");
-	const json_t *job = json_object_get(o, "job"), *tags = json_object_get(o, "tags");
+	const json_t *job = json_object_get(o, "job");
 	json_int_t committed = json_integer_value(json_object_get(o, "committed"));
 
 	if (!image || digest_parse(image, &ret->image, NULL) != 0 || !json_is_boolean(existed) ||
 		!json_is_integer(job) || json_integer_value(job) < 0 ||
-		json_integer_value(job) > UINT32_MAX || committed < 0 || !json_is_array(tags))
+		json_integer_value(job) > UINT32_MAX || committed < 0)
 		return false;
 	ret->job = (uint32_t)json_integer_value(job);
 	ret->existed = json_is_true(existed);
 	ret->committed = (uint64_t)committed;
-	return take_tags(tags, ret);
+	return true;
 }
 
 /* False when the file is no entry, or not the one its name says. */
@@ -138,8 +98,6 @@ static bool read_entry(const char *dir, const char *name, struct load_entry *ret
 		good = strcmp(expected, name) == 0;
 	}
 	json_decref(o);
-	if (!good)
-		entry_done(ret);
 	return good;
 }
 
@@ -187,7 +145,7 @@ int load_journal_list(
 	if (d)
 		closedir(d);
 	if (r != 0) {
-		load_journal_free(list, n);
+		free(list);
 		return -1;
 	}
 	*ret = list;

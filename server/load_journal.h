@@ -14,9 +14,8 @@ struct load_entry {
 	struct digest image;
 	uint32_t job;
 	bool existed;	    /* the image was there before: never delete it */
-	uint64_t committed; /* Unix time at which the whole archive was with the engine; 0: not */
-	char **tags;	    /* wanted */
-	size_t n_tags;
+	uint64_t committed; /* Unix time at which the engine had the whole archive, and later, if
+			     * it did, that at which the connection broke; 0: it had not */
 };
 
 /* Makes or replaces the entry's file. */
@@ -26,8 +25,7 @@ int load_journal_write(const char *dir, const struct load_entry *entry, struct e
 int load_journal_remove(
 	const char *dir, const struct digest *image, uint32_t job, struct err *err) MUST_CHECK;
 
-/* All entries; load_journal_free frees them. Files that are no entries are left alone, and counted
+/* All entries; the caller frees *ret. Files that are no entries are left alone, and counted
  * in *ret_odd when they are named like one. A missing directory holds none. */
 int load_journal_list(const char *dir, struct load_entry **ret, size_t *ret_n, size_t *ret_odd,
 	struct err *err) MUST_CHECK;
-void load_journal_free(struct load_entry *entries, size_t n);

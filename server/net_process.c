@@ -10,6 +10,7 @@
  */
 #include "server/cmd.h"
 
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
@@ -22,6 +23,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #define DEFAULT_LISTEN ":7747"
 #define REVOKED_WITHIN_MS 1000u /* a session of a revoked key goes on for no longer */
@@ -152,6 +154,17 @@ static void on_reload(void *ctx)
 
 /* --- starting --- */
 
+/* A session takes a descriptor, a store several. */
+static void raise_files(void)
+{
+	struct rlimit files;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+		return;
+	files.rlim_cur = files.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 static int open_server(struct net_process *n, const struct net_options *o, struct err *err)
 {
 	static const struct engine_port_ops ops = { .message = on_port_message,
@@ -170,6 +183,17 @@ static int open_server(struct net_process *n, const struct net_options *o, struc
 	return 0;
 }
 
+/* The store may be a link to another disk. What SQLite cannot keep in memory goes there, too. */
+static int confine(const char *state, struct err *err)
+{
+	CLEANUP(cleanup_free) char *domains = file_join(state, "domains");
+	const char *const own[] = { state, domains };
+
+	if (!domains || setenv("SQLITE_TMPDIR", domains, 1) != 0)
+		return err_nomem(err);
+	return sandbox_enter(SANDBOX_NET, own, ARRAY_LEN(own), err);
+}
+
 static int start(struct net_process *n, const struct net_options *o, struct err *err)
 {
 	static const char *const everywhere[] = { DEFAULT_LISTEN };
@@ -180,11 +204,12 @@ static int start(struct net_process *n, const struct net_options *o, struct err 
 	size_t n_listen = o->listen.n ? o->listen.n : 1;
 
 	n->server.loop = &n->loop;
+	raise_files();
 	/* Sockets before the sandbox, and that before any thread. */
 	if (service_open(&n->loop, &ops, n, &n->service, err) != 0 ||
 		uv_listener_start(&n->server, listen, n_listen, &n->listener, err) != 0 ||
 		admin_start(&n->server, o->state, listen, n_listen, &n->admin, err) != 0 ||
-		sandbox_enter(SANDBOX_NET, NULL, err) != 0 || open_server(n, o, err) != 0)
+		confine(o->state, err) != 0 || open_server(n, o, err) != 0)
 		return -1;
 	uv_timer_start(&n->watch, on_watch, REVOKED_WITHIN_MS, REVOKED_WITHIN_MS);
 	service_ready(n->service);
@@ -203,8 +228,11 @@ static int run(const struct net_options *o, struct err *err)
 	uv_timer_init(&n->loop, &n->stopping);
 	n->watch.data = n->stopping.data = n;
 	r = start(n, o, err);
-	if (r != 0)
+	if (r != 0) {
+		service_close(n->service); /* what the supervisor says finds nothing to act on */
+		n->service = NULL;
 		stop(n, true);
+	}
 	uv_run(&n->loop, UV_RUN_DEFAULT);
 	left = uv_loop_close(&n->loop);
 	assert(left == 0);

@@ -20,13 +20,15 @@
 struct rebuild {
 	struct depot_domain *domain;
 	const struct uv_pin *pin;
+	void (*wake)(void *ctx);
+	void *wake_ctx;
 	struct queue *items;
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t news;
 	struct rebuild_blob *first, **last; /* under lock; the thread works on the first */
 	uint64_t stored;		    /* under lock */
-	bool stopping;			    /* under lock */
+	bool stopping, ended;		    /* under lock */
 };
 
 void rebuild_item_free(struct rebuild_item *i)
@@ -246,6 +248,10 @@ static void *work(void *arg)
 	rebuild_stream_free(stream);
 	if (!is_stopping(r))
 		tell_error(r, &err);
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	pthread_mutex_unlock(&r->lock);
+	r->wake(r->wake_ctx);
 	return NULL;
 }
 
@@ -260,6 +266,8 @@ int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*
 		return err_nomem(err);
 	r->domain = domain;
 	r->pin = pin;
+	r->wake = wake;
+	r->wake_ctx = ctx;
 	r->last = &r->first;
 	r->items = queue_new(ITEMS_WEIGHT_MAX);
 	if (!r->items) {
@@ -281,13 +289,28 @@ int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*
 
 void rebuild_stop(struct rebuild *r)
 {
-	if (!r)
-		return;
 	pthread_mutex_lock(&r->lock);
 	r->stopping = true;
 	pthread_cond_broadcast(&r->news);
 	pthread_mutex_unlock(&r->lock);
 	queue_close(r->items);
+}
+
+bool rebuild_stopped(struct rebuild *r)
+{
+	bool ended;
+
+	pthread_mutex_lock(&r->lock);
+	ended = r->ended;
+	pthread_mutex_unlock(&r->lock);
+	return ended;
+}
+
+void rebuild_free(struct rebuild *r)
+{
+	if (!r)
+		return;
+	rebuild_stop(r);
 	pthread_join(r->thread, NULL);
 	queue_free(r->items, drop_item);
 	while (r->first) {

@@ -38,15 +38,22 @@ struct rebuild_item {
 
 void rebuild_item_free(struct rebuild_item *i);
 
-/* `pin` (NULL: none) is the job's and stays until rebuild_stop. `wake` fires on any thread when an
- * item is there after there was none. */
+/* `pin` (NULL: none) is the job's and stays until rebuild_stopped. `wake` fires on any thread when
+ * an item is there after there was none, and when the thread has ended. */
 int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
 	void *ctx, struct rebuild **ret, struct err *err) MUST_CHECK;
 
-/* Stops the thread wherever it is, joins it, frees what it made. NULL is fine. */
+/* All of these are called on the loop's thread. */
+
+/* Tells the thread to end, and does not wait for it: it may be in a call to the store, which takes
+ * as long as the calls before it. No item comes any more. */
 void rebuild_stop(struct rebuild *r);
 
-/* The rest is called on the loop's thread. */
+/* Has the thread ended? Then rebuild_free does not wait. */
+bool rebuild_stopped(struct rebuild *r);
+
+/* Stops the thread and waits for its end; frees what it made. NULL is fine. */
+void rebuild_free(struct rebuild *r);
 
 /* A blob to rebuild after those added before. `from_store`: it is complete in the store under this
  * digest. Otherwise its names follow. `number` is the caller's and unique. */

@@ -1,12 +1,16 @@
 /*
  * The sandbox. Happy path: a namespace without a network, fewer capabilities, no new privileges,
- * and a filter of system calls. Failure modes: a kernel without seccomp, which is refused rather
- * than gone without; no permission for the namespace, which the filter makes up for.
+ * fewer files, and a filter of system calls. Failure modes: a kernel without seccomp, which is
+ * refused rather than gone without; one without Landlock, which is told; no permission for the
+ * namespace, which the filter makes up for.
  *
  * The filter forbids by name: what is not named is allowed, because the libraries below (libuv,
  * SQLite, curl, the C library's threads) may each use what they like to do their work.
  */
 #include "server/sandbox.h"
+
+#include "common/base/log.h"
+#include "server/landlock.h"
 
 #include <errno.h>
 #include <linux/capability.h>
@@ -55,6 +59,10 @@ static const char *const forbidden[] = {
 	"add_key", "request_key", "keyctl"
 };
 
+/* A process of its own in another view of the system: clone with one of these flags. */
+static const unsigned long forbidden_clones[] = { CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS,
+	CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET };
+
 /* What is kept of root's power: files of the state that belong to another user. */
 static const unsigned kept_capabilities[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 	CAP_FOWNER };
@@ -91,6 +99,19 @@ static int forbid_calls(scmp_filter_ctx filter, struct err *err)
 	return 0;
 }
 
+/* clone3 has its flags where the filter cannot look; without it the C library takes clone. */
+static int forbid_clones(scmp_filter_ctx filter, struct err *err)
+{
+	int clone3 = seccomp_syscall_resolve_name("clone3"), r = 0;
+
+	if (clone3 >= 0)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), clone3, 0);
+	for (size_t i = 0; i < ARRAY_LEN(forbidden_clones) && r == 0; i++)
+		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, forbidden_clones[i], forbidden_clones[i]));
+	return r == 0 ? 0 : failed(r, "clone", err);
+}
+
 /* The kernel looks at the lower half of the argument only, the filter at all of it. So each family
  * below the last allowed one is forbidden as itself, and all above it by "greater or equal", which
  * takes in every number with something in its upper half. */
@@ -117,7 +138,7 @@ static int load_filter(scmp_filter_ctx filter, const struct rules *rules, struct
 {
 	int r;
 
-	if (forbid_calls(filter, err) != 0 ||
+	if (forbid_calls(filter, err) != 0 || forbid_clones(filter, err) != 0 ||
 		allow_families(filter, SCMP_SYS(socket), rules, err) != 0)
 		return -1;
 	if (!rules->pairs) {
@@ -167,23 +188,37 @@ static int check_threads(struct err *err)
 	return 0;
 }
 
-int sandbox_enter(enum sandbox kind, bool *ret_alone, struct err *err)
+/* The network process only: what the engine process reaches is the engine, which is all there is.
+ */
+static int give_up_files(const char *const *own, size_t n, struct err *err)
+{
+	bool held;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_errno(err, errno, "cannot give up new privileges");
+	if (landlock_enter(own, n, &held, err) != 0)
+		return -1;
+	if (!held)
+		log_info("this kernel has no Landlock: the network process is kept from files by "
+			 "its user's rights only");
+	return 0;
+}
+
+int sandbox_enter(enum sandbox kind, const char *const *own, size_t n, struct err *err)
 {
 	scmp_filter_ctx filter;
-	bool alone;
 	int r;
 
 	if (check_threads(err) != 0)
 		return -1;
-	alone = kind == SANDBOX_ENGINE && unshare(CLONE_NEWNET) == 0;
-	if (drop_capabilities(err) != 0)
+	if (kind == SANDBOX_ENGINE)
+		(void)unshare(CLONE_NEWNET); /* for root; the filter does it for all */
+	if (drop_capabilities(err) != 0 || (kind == SANDBOX_NET && give_up_files(own, n, err) != 0))
 		return -1;
 	filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)
 		return err_nomem(err);
 	r = load_filter(filter, &rules_of[kind], err);
 	seccomp_release(filter);
-	if (r == 0 && ret_alone)
-		*ret_alone = alone;
 	return r;
 }

@@ -1,9 +1,10 @@
 /*
  * What a child of the supervisor may still do after it has started: the network process has no way
- * to the engine's socket, the engine process none to the network, and neither can start a program,
- * look into another process or change what it sees of the system. The kernel enforces it (seccomp),
- * in every thread that is started from then on, for good. What is open already stays usable, so
- * sockets of a kind that is forbidden must be made before. Main thread.
+ * to the engine's socket or to files that are not its own, the engine process none to the network,
+ * and neither can start a program, look into another process or change what it sees of the system.
+ * The kernel enforces it (seccomp, Landlock), in every thread that is started from then on, for
+ * good. What is open already stays usable, so sockets of a kind that is forbidden must be made
+ * before. Main thread.
  */
 #pragma once
 
@@ -15,9 +16,11 @@ enum sandbox {
 };
 
 /*
- * Enters the sandbox. A refused call fails: EACCES for a socket, EPERM for all else. Also drops the
- * capabilities that receiving needs none of, and puts SANDBOX_ENGINE, where that is permitted
- * (as root), into a network namespace of its own, with nothing in it: *ret_alone says whether it
- * was (NULL is fine). ERR_FAILED when other threads run already, because they would keep theirs.
+ * Enters the sandbox. A refused call fails: EACCES for a socket or a file, EPERM for all else. Also
+ * drops the capabilities that receiving needs none of. SANDBOX_NET keeps, where the kernel has
+ * Landlock, only the right to change what is beneath `own` (n paths) and to read what libraries
+ * need; SANDBOX_ENGINE is put, where that is permitted (as root), into a network namespace of its
+ * own, with nothing in it, and keeps its files (NULL, 0). ERR_FAILED when other threads run
+ * already, because they would keep theirs.
  */
-int sandbox_enter(enum sandbox kind, bool *ret_alone, struct err *err) MUST_CHECK;
+int sandbox_enter(enum sandbox kind, const char *const *own, size_t n, struct err *err) MUST_CHECK;

@@ -7,6 +7,7 @@
  */
 #include "server/supervisor_impl.h"
 
+#include "common/base/clock.h"
 #include "common/base/log.h"
 #include "server/notify.h"
 
@@ -17,19 +18,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define WORDS_A_TURN 32
 #define OVERSLEPT_MS 5000u /* the whole machine stood still: nobody could say anything */
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
-}
 
 /* A manager that does not listen is no reason to stop serving. */
 void supervisor_tell(const char *lines)
@@ -266,7 +258,7 @@ static uint64_t wait_for_events(struct supervisor *s, uint64_t now)
 	for (int i = 0; i < CHILD_ROLES; i++)
 		fds[i] = (struct pollfd){ s->children[i].line, POLLIN, 0 };
 	poll(fds, ARRAY_LEN(fds), until > now ? (int)(until - now) + 1 : 0);
-	now = now_ms();
+	now = clock_monotonic_ms();
 	if (now > until + OVERSLEPT_MS)
 		for (EACH_CHILD(s, c))
 			c->heard = now;
@@ -281,7 +273,7 @@ static bool all_ended(const struct supervisor *s)
 
 static void supervise(struct supervisor *s)
 {
-	uint64_t now = now_ms();
+	uint64_t now = clock_monotonic_ms();
 
 	for (;;) {
 		start_due(s, now);
@@ -320,7 +312,7 @@ static int open_signals(int *ret, struct err *err)
 
 int supervisor_run(char *const *const argv[CHILD_ROLES], int lock, int *ret_code, struct err *err)
 {
-	uint64_t now = now_ms(), watchdog = notify_watchdog_ms();
+	uint64_t now = clock_monotonic_ms(), watchdog = notify_watchdog_ms();
 	struct supervisor s = { .lock = lock,
 		.silence_ms = SUPERVISOR_SILENCE_MS,
 		.ping_every = watchdog / 2,

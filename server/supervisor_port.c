@@ -12,8 +12,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define PIPE_SIZE (1 << 20)
-
 /* The ends of a new engine port: [0] of both for the network process, [1] for the engine's. */
 static int make_port(int control[2], int bodies[2], struct err *err)
 {
@@ -31,7 +29,6 @@ static int make_port(int control[2], int bodies[2], struct err *err)
 		err_errno(err, why, "cannot make a pipe");
 		return -1;
 	}
-	fcntl(flow[1], F_SETPIPE_SZ, PIPE_SIZE); /* smaller is slower, no more */
 	bodies[0] = flow[1];
 	bodies[1] = flow[0];
 	return 0;

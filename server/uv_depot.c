@@ -61,11 +61,29 @@ static void on_stopped(void *ctx)
 	depot_free(d);
 }
 
+static void maybe_stop(struct depot *d)
+{
+	if (d->stopping && d->holders == 0)
+		uv_worker_stop(d->worker, on_stopped, d);
+}
+
 void depot_stop(struct depot *d, void (*closed)(void *ctx), void *ctx)
 {
 	d->closed = closed;
 	d->closed_ctx = ctx;
-	uv_worker_stop(d->worker, on_stopped, d);
+	d->stopping = true;
+	maybe_stop(d);
+}
+
+void depot_hold(struct depot_domain *domain)
+{
+	domain->depot->holders++;
+}
+
+void depot_let_go(struct depot_domain *domain)
+{
+	domain->depot->holders--;
+	maybe_stop(domain->depot);
 }
 
 struct depot_domain *depot_domain(struct depot *d, const char *name)

@@ -1,8 +1,9 @@
 /*
- * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened at
- * its first use and stays open. Work is posted as calls, which run one after the other in the order
- * of posting, whatever their domain. All domains together keep within one size and leave a part of
- * their file system free: the pack that was unused for longest goes first, whoever's it is.
+ * The depot: drayd's stores and the one thread that owns them. A domain (common/store) is opened
+ * when it is used, and stays open until others are used more. Work is posted as calls, which run
+ * one after the other in the order of posting, whatever their domain. All domains together keep
+ * within one size and leave a part of their file system free: the pack that was unused for longest
+ * goes first, whoever's it is.
  */
 #pragma once
 
@@ -34,12 +35,18 @@ int depot_start(uv_loop_t *loop, const char *state_dir, uint64_t cache, struct d
 /* What `cache` came to. */
 const struct store_limits *depot_limits(const struct depot *d);
 
-/* Runs what is queued, closes the stores, then calls `closed` from the loop. */
+/* Once nobody holds it any more: runs what is queued, closes the stores, then calls `closed` from
+ * the loop. */
 void depot_stop(struct depot *d, void (*closed)(void *ctx), void *ctx);
 
 /* The domain of that name (as from the keyring: letters, digits, "_.-"); lives as long as the
  * depot. NULL when out of memory. Loop's thread. */
 struct depot_domain *depot_domain(struct depot *d, const char *name);
+
+/* For one who has a thread that posts calls: the depot runs until it is let go of. Loop's thread.
+ */
+void depot_hold(struct depot_domain *domain);
+void depot_let_go(struct depot_domain *domain);
 
 /* Where it lies, for a store_reader of another thread. */
 const char *depot_domain_dir(const struct depot_domain *domain);

@@ -1,7 +1,8 @@
 /*
  * Owns the rebuild of a job and the credit of its load. Happy path: item -> MEMBER or DATA -> END
  * -> the blob's record goes to the store. Failure modes: damage in the store, a blob that
- * arrived and is not what it is named, a store that cannot be read, an engine side that is gone.
+ * arrived and is not what it is named, a store that cannot be read, an engine side that is gone. At
+ * its end the feed stays until the rebuild's thread is back from the store.
  */
 #include "server/uv_image_feed.h"
 
@@ -15,6 +16,7 @@
 
 struct image_feed {
 	struct depot_domain *domain;
+	struct uv_pin *pin;
 	struct engine_port *port;
 	uint32_t job;
 	const struct image_feed_ops *ops;
@@ -27,12 +29,21 @@ struct image_feed {
 	bool opened; /* the engine side answered */
 	unsigned added, ended;
 	uint32_t stored_blobs;
-	bool *gone; /* set by image_feed_free while a pump runs */
+	bool over, finished; /* by image_feed_free */
+	bool *gone;	     /* set by image_feed_free while a pump runs */
 };
 
-static void pump(void *ctx);
+static void on_wake(void *ctx);
 
-int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, const struct uv_pin *pin,
+static void feed_free(struct image_feed *f)
+{
+	rebuild_free(f->rebuild);
+	uv_wake_close(f->wake);
+	rebuild_item_free(f->item);
+	free(f);
+}
+
+int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct uv_pin *pin,
 	struct engine_port *port, uint32_t job, const struct image_feed_ops *ops, void *ctx,
 	struct image_feed **ret, struct err *err)
 {
@@ -41,29 +52,42 @@ int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, const struct uv
 	if (!f)
 		return err_nomem(err);
 	f->domain = domain;
+	f->pin = pin;
 	f->port = port;
 	f->job = job;
 	f->ops = ops;
 	f->ctx = ctx;
-	if (uv_wake_new(loop, pump, f, &f->wake, err) != 0 ||
+	if (uv_wake_new(loop, on_wake, f, &f->wake, err) != 0 ||
 		rebuild_start(domain, pin, uv_wake_send, f->wake, &f->rebuild, err) != 0) {
-		image_feed_free(f);
+		feed_free(f);
 		return -1;
 	}
+	depot_hold(domain);
 	*ret = f;
 	return 0;
 }
 
-void image_feed_free(struct image_feed *f)
+/* The thread uses the pin and posts calls until it ends. */
+static void maybe_end(struct image_feed *f)
 {
-	if (!f)
+	struct depot_domain *domain = f->domain;
+
+	if (!rebuild_stopped(f->rebuild))
 		return;
+	uv_pin_end(f->pin, f->finished);
+	feed_free(f);
+	depot_let_go(domain);
+}
+
+void image_feed_free(struct image_feed *f, bool finished)
+{
 	if (f->gone)
 		*f->gone = true;
+	f->gone = NULL;
+	f->over = true;
+	f->finished = finished;
 	rebuild_stop(f->rebuild);
-	uv_wake_close(f->wake);
-	rebuild_item_free(f->item);
-	free(f);
+	maybe_end(f);
 }
 
 /* --- blob records --- */
@@ -201,9 +225,8 @@ static int pass_on(struct image_feed *f, bool *ret_stuck, struct err *err)
 	return r;
 }
 
-static void pump(void *ctx)
+static void pump(struct image_feed *f)
 {
-	struct image_feed *f = ctx;
 	bool gone = false, stuck = false;
 	struct err err = { 0 };
 	int r = 0;
@@ -225,6 +248,16 @@ static void pump(void *ctx)
 		f->ops->failed(f->ctx, &err);
 	else
 		f->ops->moved(f->ctx);
+}
+
+static void on_wake(void *ctx)
+{
+	struct image_feed *f = ctx;
+
+	if (f->over)
+		maybe_end(f);
+	else
+		pump(f);
 }
 
 void image_feed_credit(struct image_feed *f, uint32_t bytes)

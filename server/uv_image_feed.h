@@ -22,13 +22,15 @@ struct image_feed_ops {
 	void (*failed)(void *ctx, const struct err *err);
 };
 
-/* `pin` is the job's and outlives the feed; `job` is the port's number. */
-int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, const struct uv_pin *pin,
+/* `pin` is the job's, the feed ends it; `job` is the port's number. */
+int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct uv_pin *pin,
 	struct engine_port *port, uint32_t job, const struct image_feed_ops *ops, void *ctx,
 	struct image_feed **ret, struct err *err) MUST_CHECK;
 
-/* No operation fires any more. NULL is fine; may be called from an operation. */
-void image_feed_free(struct image_feed *f);
+/* No operation fires any more; may be called from an operation. The pin is ended, as `finished`,
+ * once the rebuild's thread has ended: that may wait for the store, and nobody waits for it but the
+ * depot when it stops. */
+void image_feed_free(struct image_feed *f, bool finished);
 
 /* A blob that the store has. */
 int image_feed_add_stored(struct image_feed *f, const struct digest *digest, uint64_t size,

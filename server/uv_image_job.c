@@ -40,7 +40,7 @@ struct image_job {
 	bool image_present, config_in_store, engine_answered;
 	struct image_lookup *lookup; /* NULL when answered */
 	struct image_feed *feed;     /* while loading */
-	struct uv_pin *pin;	     /* ended by job_free, after what uses it */
+	struct uv_pin *pin;	     /* ended by the feed, if there is one */
 	bool load_open; /* the engine side answered OPEN: before, it has no use for a COMMIT */
 	bool commit_asked, commit_sent, loaded;
 	uint64_t stored; /* segments */
@@ -52,8 +52,10 @@ struct image_job {
 static void job_free(struct image_job *j)
 {
 	image_lookup_forget(j->lookup);
-	image_feed_free(j->feed);
-	uv_pin_end(j->pin, j->loaded);
+	if (j->feed)
+		image_feed_free(j->feed, j->loaded);
+	else
+		uv_pin_end(j->pin, j->loaded);
 	buf_done(&j->tags_raw);
 	free(j->names);
 	free(j->layers);

@@ -72,6 +72,8 @@ void uv_peer_fail(struct uv_peer *p, const struct err *err)
 	p->ending = true;
 	if (uv_conn_send(p->conn, &m, &ignored) == 0)
 		uv_conn_finish(p->conn);
+	else
+		uv_conn_close(p->conn, NULL); /* it reads nothing, so it is told nothing */
 	log_warn("%s (%s): %s", p->name, p->where, err->text);
 }
 
@@ -318,7 +320,7 @@ static int start_session(struct uv_peer *p, struct err *err)
 	struct message m = { .type = MSG_WELCOME };
 
 	if (uv_peer_sessions(p) > SESSIONS_PER_KEY_MAX)
-		return err_set(err, ERR_REFUSED, "key %s has %u sessions already", p->name,
+		return err_set(err, ERR_AGAIN, "key %s has %u sessions already", p->name,
 			SESSIONS_PER_KEY_MAX);
 	p->receiver = receiver_new();
 	p->answers = domain ? answers_new(domain, &answers_ops, p) : NULL;
@@ -406,8 +408,9 @@ void uv_peer_accept(struct server *server, uv_stream_t *listener)
 		p->next->link = &p->next;
 	server->peers = p;
 	uv_address_text(&p->address, p->where);
-	if (!admission_ask(
-		    server->admission, (struct sockaddr *)&p->address, uv_now(server->loop))) {
+	p->admitted = admission_ask(
+		server->admission, (struct sockaddr *)&p->address, uv_now(server->loop));
+	if (!p->admitted) {
 		err_set(&err, ERR_REFUSED, "too many connections or failed handshakes");
 		uv_conn_close(p->conn, &err);
 	}

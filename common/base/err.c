@@ -100,7 +100,7 @@ static const struct {
 	[ERR_IO] = { "io", 1 },
 	[ERR_FULL] = { "full", 1 },
 	[ERR_ENGINE] = { "engine", 1 },
-	[ERR_AGAIN] = { "again", 1 },
+	[ERR_AGAIN] = { "again", 6 },
 };
 
 int err_exit_code(const struct err *err)

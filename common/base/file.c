@@ -1,5 +1,6 @@
 #include "common/base/file.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -108,6 +109,19 @@ int file_replace(const char *path, mode_t mode, const void *bytes, size_t n, str
 		return -1;
 	}
 	return file_sync_parent(path, err);
+}
+
+void file_drop_temporaries(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		if (strstr(e->d_name, ".tmp."))
+			unlinkat(dirfd(d), e->d_name, 0);
+	}
+	if (d)
+		closedir(d);
 }
 
 int file_remove(const char *path, struct err *err)

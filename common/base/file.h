@@ -15,6 +15,10 @@ int file_read(const char *path, struct buf *ret, struct err *err) MUST_CHECK;
 int file_replace(
 	const char *path, mode_t mode, const void *bytes, size_t n, struct err *err) MUST_CHECK;
 
+/* Removes what file_replace left in the directory when it was killed. No other writer may be at
+ * work there. What cannot be removed is left. */
+void file_drop_temporaries(const char *dir);
+
 /* Removes the file durably; a missing file is success. */
 int file_remove(const char *path, struct err *err) MUST_CHECK;
 

@@ -7,18 +7,10 @@
  */
 #include "common/store/check_impl.h"
 
-#include "common/base/file.h"
-
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define STEP_MS 50u
-
-static unsigned long long number(uint64_t n)
-{
-	return n;
-}
 
 /* --- one pack --- */
 
@@ -43,14 +35,14 @@ static int check_file(struct store_check *c, const struct index_pack *row, struc
 	if (!good) {
 		store_tell(
 			c->s, "pack %08u: its head is damaged; it is written again", row->number);
-		if (pack_write_head(&p, err) != 0 || pack_sync(&p, c->s->packs_dir, err) != 0)
+		if (pack_mend_head(&p, err) != 0 || pack_sync(&p, c->s->packs_dir, err) != 0)
 			return -1;
 	}
 	bool written = c->s->pack.path && c->s->pack.number == row->number;
 	if (written || p.end <= row->length)
 		return 0;
 	store_tell(c->s, "pack %08u: %llu bytes behind its last record are none", row->number,
-		number(p.end - row->length));
+		store_number(p.end - row->length));
 	return index_note_pack(c->s->ix, row->number, p.end, 1, err);
 }
 
@@ -89,8 +81,8 @@ static int check_gap(struct store_check *c, uint64_t from, uint64_t to, struct e
 	bool known;
 	if (from == to || c->had_damage)
 		return 0;
-	store_tell(c->s, "pack %08u: bytes %llu to %llu belong to no record", pack, number(from),
-		number(to));
+	store_tell(c->s, "pack %08u: bytes %llu to %llu belong to no record", pack,
+		store_number(from), store_number(to));
 	if (index_find_pack(c->s->ix, pack, &row, &chunks, &known, err) != 0)
 		return -1;
 	return known ? index_note_pack(c->s->ix, pack, row.length, 1, err) : 0;
@@ -102,10 +94,10 @@ static int check_record(struct store_check *c, struct err *err)
 	struct store_place at = {
 		.pack = c->packs[c->at].number, .record_offset = r->offset, .record_len = r->length
 	};
-	uint64_t rows, places;
+	uint64_t places;
 	bool good;
 	if (check_gap(c, c->end, r->offset, err) != 0 ||
-		store_look_at(c->s, &at, c->read_data, &good, &rows, &places, err) != 0)
+		store_look_at(c->s, &at, c->read_data, &good, &places, err) != 0)
 		return -1;
 	c->end = r->offset + r->length;
 	c->places += places;
@@ -148,16 +140,17 @@ static int end_pack(struct store_check *c, struct err *err)
 	store_tell(c->s,
 		"pack %08u: the index has %llu chunks in it, and %llu are there: the index is made "
 		"anew",
-		pack, number(chunks), number(c->places));
+		pack, store_number(chunks), store_number(c->places));
 	return store_rebuild_index(c->s, err);
 }
 
 static int check_packs(struct store_check *c, bool *ret_done, struct err *err)
 {
-	bool gone;
-	if (c->in_pack && c->changes != c->s->changes) {
+	bool gone = c->in_pack && !pack_table_find(&c->s->table, c->packs[c->at].number);
+	if (c->in_pack && (gone || c->changes != c->s->changes)) {
 		c->report = c->before;
 		leave_pack(c);
+		c->at += gone;
 	}
 	*ret_done = c->at == c->n_packs;
 	if (*ret_done)
@@ -187,6 +180,8 @@ struct store_check *store_check_new(struct store *s, bool read_data, struct err 
 		return NULL;
 	}
 	c->s = s;
+	c->given_up = s->given_up;
+	s->checks++;
 	c->read_data = read_data;
 	c->none_given_up = true;
 	for (size_t i = 0; i < c->n_packs; i++) {
@@ -200,6 +195,7 @@ void store_check_free(struct store_check *c)
 {
 	if (!c)
 		return;
+	c->s->checks--;
 	leave_pack(c);
 	store_check_walk_done(&c->walk);
 	free(c->watch.hurt);
@@ -226,14 +222,18 @@ int store_check_step(struct store_check *c, store_problem_fn *problem, void *ctx
 	struct err *err)
 {
 	uint64_t from = store_now_ms(), before = c->s->changes;
-	int r = 0;
+	int r;
 	c->watch.problem = problem;
 	c->watch.ctx = ctx;
 	c->s->watch = &c->watch;
+	/* What the index has not seen of a pack would look like bytes that are none. */
+	r = store_commit(c->s, err);
 	while (r == 0 && c->phase != CHECK_DONE && store_now_ms() - from < STEP_MS)
 		r = piece(c, err);
 	if (r == 0 && c->s->changes != before)
 		r = store_commit(c->s, err);
+	if (r != 0)
+		store_rows_lost(c->s);
 	c->s->watch = NULL;
 	c->report.damaged_segments = c->watch.records;
 	c->report.damaged_chunks = c->watch.chunks;

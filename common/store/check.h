@@ -19,6 +19,7 @@ struct store_check_report {
 };
 
 /* `read_data`: reads every pack and hashes every chunk; else heads, places and blobs only. */
+/* The store must not be closed before store_check_free (which takes NULL, too). */
 struct store_check *store_check_new(struct store *s, bool read_data, struct err *err);
 void store_check_free(struct store_check *c);
 

@@ -1,8 +1,9 @@
 /*
  * The blobs of a check. Each one's record is read, its lists, and each recipe chunk with all that
  * it names. One that cannot be rebuilt is taken out: the next push of it records it anew. Whether
- * that is damage or only the rest of a pack that was given up is known when something that it
- * needed was just found damaged (it is then in watch.hurt), or when no pack was ever given up.
+ * that is damage or only the rest of a pack that was given up is known as long as the check goes on
+ * and no pack is given up: when something that it needed was just found damaged (it is then in
+ * watch.hurt), or when none was before.
  */
 #include "common/store/check_impl.h"
 
@@ -30,6 +31,7 @@ static int open_walk(struct store_check *c, const struct digest *blob, const str
 	if (store_read(c->s, name, &at, &bytes, &found, err) != 0)
 		return -1;
 	w->blob = *blob;
+	w->name_of_record = *name;
 	if (!found)
 		return 0;
 	if (blob_record_parse(bytes, at.len, &w->record, &why) != 0)
@@ -89,12 +91,18 @@ static bool is_hurt(const struct store_check *c, const struct digest *blob)
 	return false;
 }
 
-/* `certain`: it is damage. */
+/* `certain`: it is damage. A blob that was recorded anew since the walk began is another one. */
 static int end_walk(struct store_check *c, enum walk_state state, bool certain, struct err *err)
 {
 	char text[DIGEST_TEXT_LEN + 1];
+	struct digest record;
+	bool found;
 	store_check_walk_done(&c->walk);
 	if (state == WALK_WHOLE)
+		return 0;
+	if (index_find_blob(c->s->ix, &c->walk.blob, &record, &found, err) != 0)
+		return -1;
+	if (!found || !digest_equal(&record, &c->walk.name_of_record))
 		return 0;
 	if (certain) {
 		digest_text(&c->walk.blob, text);
@@ -135,7 +143,7 @@ int store_check_blobs(struct store_check *c, bool *ret_done, struct err *err)
 		store_check_walk_done(&c->walk);
 		return 0;
 	}
-	return end_walk(c, state, c->none_given_up, err);
+	return end_walk(c, state, c->none_given_up && c->s->given_up == c->given_up, err);
 }
 
 int store_check_hurt(struct store_check *c, bool *ret_done, struct err *err)
@@ -159,5 +167,5 @@ int store_check_hurt(struct store_check *c, bool *ret_done, struct err *err)
 		if (open_walk(c, &blob, &record, &state, err) != 0)
 			return -1;
 	}
-	return state == WALK_ON ? 0 : end_walk(c, state, true, err);
+	return state == WALK_ON ? 0 : end_walk(c, state, c->s->given_up == c->given_up, err);
 }

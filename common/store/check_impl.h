@@ -10,7 +10,7 @@ enum check_phase { CHECK_PACKS, CHECK_BLOBS, CHECK_HURT, CHECK_DONE };
 /* A blob that is being walked: its record, then list by list the recipe chunks. */
 struct check_walk {
 	bool open;
-	struct digest blob;
+	struct digest blob, name_of_record;
 	struct blob_record record;
 	int stream;
 	uint32_t list;			     /* the next one of the stream */
@@ -24,6 +24,7 @@ struct store_check {
 	enum check_phase phase;
 	struct store_check_report report;
 	struct store_watch watch;
+	uint64_t given_up; /* of the store, at the beginning */
 
 	/* packs: the one at hand is packs[at] */
 	struct index_pack *packs;

@@ -129,12 +129,18 @@ static int remove_file(struct store *s, uint32_t number, struct err *err)
 }
 
 /* When the index has no room to be written, the pack's own bytes make it. A crash in between leaves
- * an index that knows more than there is: the next opening makes it anew. */
+ * an index that knows more than there is, which the next opening takes out. */
 static int drop_file_first(struct store *s, uint32_t number, struct err *err)
 {
+	struct pack p CLEANUP(pack_close) = { 0 };
+	struct err ignored;
 	renew_reader(s);
+	bool there = pack_open(s->packs_dir, number, &p, NULL) == 0;
 	if (remove_file(s, number, err) != 0)
 		return -1;
+	/* A reader of another thread may keep it open, and its space is needed now. */
+	if (there)
+		(void)!pack_cut(&p, 0, &ignored);
 	if (drop_rows(s, number, err) == 0)
 		return 0;
 	s->broken = true;
@@ -145,6 +151,7 @@ static int give_up(struct store *s, uint32_t number, struct err *err)
 {
 	struct err why = { 0 };
 	memset(s->complete, 0, sizeof s->complete);
+	s->given_up++;
 	int r = drop_rows(s, number, &why);
 	if (r == 0) {
 		renew_reader(s);
@@ -168,7 +175,7 @@ static int make_clean(struct store *s, struct err *err)
 	struct err why = { 0 };
 	if (store_commit(s, &why) == 0)
 		return 0;
-	if (why.code != ERR_FULL)
+	if (why.code != ERR_FULL || s->broken)
 		return err_set(err, why.code, "%s", why.text);
 	index_rollback(s->ix);
 	store_rows_lost(s);

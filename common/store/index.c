@@ -204,9 +204,14 @@ bool index_pending(const struct index *ix)
 	return sqlite3_get_autocommit(ix->db) == 0;
 }
 
+int index_begin(struct index *ix, struct err *err)
+{
+	return index_pending(ix) ? 0 : index_run(ix, ST_BEGIN, err);
+}
+
 int index_record_begin(struct index *ix, struct err *err)
 {
-	if (!index_pending(ix) && index_run(ix, ST_BEGIN, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	return index_run(ix, ST_SAVE, err);
 }

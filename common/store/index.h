@@ -130,8 +130,10 @@ int index_unpin(struct index *ix, const struct digest *owner, struct err *err) M
 int index_pins_of(struct index *ix, const struct digest *owner, struct pack_set *ret,
 	struct err *err) MUST_CHECK;
 
-/* The packs that any job pins until later than `now`. */
-int index_pinned(struct index *ix, int64_t now, struct pack_set *ret, struct err *err) MUST_CHECK;
+/* The packs that jobs pin until later than `now`, but for owners that `ended` says have ended. */
+int index_pinned(struct index *ix, int64_t now,
+	bool (*ended)(const void *ctx, const struct digest *owner), const void *ctx,
+	struct pack_set *ret, struct err *err) MUST_CHECK;
 
 /* Takes out the pins that ended, and sets those that end after `latest` to it. */
 int index_age_pins(struct index *ix, int64_t now, int64_t latest, struct err *err) MUST_CHECK;

@@ -45,6 +45,12 @@ int index_run(struct index *ix, enum statement st, struct err *err) MUST_CHECK;
 
 uint64_t index_column(struct index *ix, enum statement st, int at);
 
+/* False: it is none. */
+bool index_column_digest(struct index *ix, enum statement st, int at, struct digest *ret);
+
+/* Begins a transaction, unless one is open. */
+int index_begin(struct index *ix, struct err *err) MUST_CHECK;
+
 /* Binding numbers and bytes in place cannot fail. The bytes must stay until index_finish. */
 static inline void index_bind(struct index *ix, enum statement st, int at, uint64_t v)
 {

@@ -2,29 +2,27 @@
 #include "common/store/index_impl.h"
 #include "common/store/pack.h"
 
-static int begin(struct index *ix, struct err *err)
+/* Adds the pack of the statement's row. */
+static int take_pack(struct index *ix, enum statement st, struct pack_set *ret, struct err *err)
 {
-	return index_pending(ix) ? 0 : index_run(ix, ST_BEGIN, err);
+	uint64_t number = index_column(ix, st, 0);
+	if (number == 0 || number > PACK_NUMBER_MAX)
+		return index_fail_value(ix, err);
+	return pack_set_add(ret, (uint32_t)number, NULL, err);
 }
 
 /* Adds the packs that the statement gives. */
 static int collect(struct index *ix, enum statement st, struct pack_set *ret, struct err *err)
 {
 	bool row;
-	for (;;) {
-		if (index_step(ix, st, &row, err) != 0)
-			return -1;
-		if (!row)
+	int r;
+	while ((r = index_step(ix, st, &row, err)) == 0 && row)
+		if (take_pack(ix, st, ret, err) != 0) {
+			r = -1;
 			break;
-		uint64_t number = index_column(ix, st, 0);
-		bool valid = number > 0 && number <= PACK_NUMBER_MAX;
-		if (!valid || pack_set_add(ret, (uint32_t)number, NULL, err) != 0) {
-			index_finish(ix, st);
-			return valid ? -1 : index_fail_value(ix, err);
 		}
-	}
 	index_finish(ix, st);
-	return 0;
+	return r;
 }
 
 /* --- needs --- */
@@ -67,7 +65,7 @@ int index_set_needs(
 int index_pin(struct index *ix, const struct digest *owner, uint32_t pack, int64_t expires,
 	struct err *err)
 {
-	if (begin(ix, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	index_bind_digest(ix, ST_PIN, 1, owner);
 	index_bind(ix, ST_PIN, 2, pack);
@@ -77,7 +75,7 @@ int index_pin(struct index *ix, const struct digest *owner, uint32_t pack, int64
 
 int index_unpin(struct index *ix, const struct digest *owner, struct err *err)
 {
-	if (begin(ix, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	index_bind_digest(ix, ST_UNPIN, 1, owner);
 	return index_run(ix, ST_UNPIN, err);
@@ -90,15 +88,29 @@ int index_pins_of(
 	return collect(ix, ST_PINS_OF, ret, err);
 }
 
-int index_pinned(struct index *ix, int64_t now, struct pack_set *ret, struct err *err)
+int index_pinned(struct index *ix, int64_t now,
+	bool (*ended)(const void *ctx, const struct digest *owner), const void *ctx,
+	struct pack_set *ret, struct err *err)
 {
+	struct digest owner;
+	bool row;
+	int r;
 	index_bind(ix, ST_PINNED, 1, (uint64_t)now);
-	return collect(ix, ST_PINNED, ret, err);
+	while ((r = index_step(ix, ST_PINNED, &row, err)) == 0 && row) {
+		if (!index_column_digest(ix, ST_PINNED, 1, &owner))
+			r = index_fail_value(ix, err);
+		else if (!ended(ctx, &owner))
+			r = take_pack(ix, ST_PINNED, ret, err);
+		if (r != 0)
+			break;
+	}
+	index_finish(ix, ST_PINNED);
+	return r;
 }
 
 int index_age_pins(struct index *ix, int64_t now, int64_t latest, struct err *err)
 {
-	if (begin(ix, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	index_bind(ix, ST_DROP_PINS, 1, (uint64_t)now);
 	if (index_run(ix, ST_DROP_PINS, err) != 0)

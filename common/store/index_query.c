@@ -9,7 +9,7 @@ uint64_t index_column(struct index *ix, enum statement st, int at)
 	return (uint64_t)sqlite3_column_int64(ix->statements[st], at);
 }
 
-static bool column_digest(struct index *ix, enum statement st, int at, struct digest *ret)
+bool index_column_digest(struct index *ix, enum statement st, int at, struct digest *ret)
 {
 	const void *bytes = sqlite3_column_blob(ix->statements[st], at);
 	if (!bytes || sqlite3_column_bytes(ix->statements[st], at) != DIGEST_LEN)
@@ -84,7 +84,7 @@ int index_has_short(
 	if (index_step(ix, ST_SHORT, &row, err) != 0)
 		return -1;
 	struct digest name;
-	bool valid = !row || column_digest(ix, ST_SHORT, 0, &name);
+	bool valid = !row || index_column_digest(ix, ST_SHORT, 0, &name);
 	uint64_t segment = row ? index_column(ix, ST_SHORT, 1) : 0;
 	index_finish(ix, ST_SHORT);
 	if (!valid)
@@ -100,7 +100,7 @@ int index_find_blob(struct index *ix, const struct digest *digest, struct digest
 	index_bind_digest(ix, ST_FIND_BLOB, 1, digest);
 	if (index_step(ix, ST_FIND_BLOB, &row, err) != 0)
 		return -1;
-	bool valid = !row || column_digest(ix, ST_FIND_BLOB, 0, ret);
+	bool valid = !row || index_column_digest(ix, ST_FIND_BLOB, 0, ret);
 	index_finish(ix, ST_FIND_BLOB);
 	if (!valid)
 		return index_fail_value(ix, err);
@@ -171,13 +171,7 @@ int index_next_blob(struct index *ix, const struct digest *after, struct digest 
 	index_bind_digest(ix, ST_NEXT_BLOB, 1, &from);
 	if (index_step(ix, ST_NEXT_BLOB, ret_found, err) != 0)
 		return -1;
-	if (*ret_found && sqlite3_column_bytes(ix->statements[ST_NEXT_BLOB], 0) != DIGEST_LEN) {
-		index_finish(ix, ST_NEXT_BLOB);
-		return index_fail_value(ix, err);
-	}
-	if (*ret_found)
-		memcpy(ret->bytes, sqlite3_column_blob(ix->statements[ST_NEXT_BLOB], 0),
-			DIGEST_LEN);
+	bool valid = !*ret_found || index_column_digest(ix, ST_NEXT_BLOB, 0, ret);
 	index_finish(ix, ST_NEXT_BLOB);
-	return 0;
+	return valid ? 0 : index_fail_value(ix, err);
 }

@@ -79,14 +79,14 @@ int index_add_manifest(struct index *ix, const struct digest *chunk, const char 
 int index_note_pack(
 	struct index *ix, uint32_t pack, uint64_t length, uint64_t damaged, struct err *err)
 {
-	if (!index_pending(ix) && index_run(ix, ST_BEGIN, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	return add_to_pack(ix, pack, length, 0, 0, damaged, err);
 }
 
 int index_use_pack(struct index *ix, uint32_t pack, uint64_t used, struct err *err)
 {
-	if (!index_pending(ix) && index_run(ix, ST_BEGIN, err) != 0)
+	if (index_begin(ix, err) != 0)
 		return -1;
 	index_bind(ix, ST_USE_PACK, 1, pack);
 	index_bind(ix, ST_USE_PACK, 2, used);

@@ -96,7 +96,7 @@
 	X(UNPIN, "DELETE FROM pin WHERE owner = ?1")                                               \
 	X(UNPIN_PACK, "DELETE FROM pin WHERE pack = ?1")                                           \
 	X(PINS_OF, "SELECT pack FROM pin WHERE owner = ?1")                                        \
-	X(PINNED, "SELECT DISTINCT pack FROM pin WHERE expires > ?1")                              \
+	X(PINNED, "SELECT pack, owner FROM pin WHERE expires > ?1")                                \
 	X(DROP_PINS,                                                                               \
 		"DELETE FROM pin WHERE expires <= ?1 OR pack NOT IN (SELECT number FROM pack)")    \
 	X(CLAMP_PINS, "UPDATE pin SET expires = ?1 WHERE expires > ?1")                            \

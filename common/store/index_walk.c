@@ -2,8 +2,6 @@
 
 #include "common/store/index_impl.h"
 
-#include <string.h>
-
 int index_find_pack(struct index *ix, uint32_t number, struct index_pack *ret, uint64_t *ret_chunks,
 	bool *ret_found, struct err *err)
 {
@@ -25,15 +23,6 @@ int index_find_pack(struct index *ix, uint32_t number, struct index_pack *ret, u
 	return 0;
 }
 
-static bool take_digest(struct index *ix, enum statement st, int at, struct digest *ret)
-{
-	const void *bytes = sqlite3_column_blob(ix->statements[st], at);
-	if (!bytes || sqlite3_column_bytes(ix->statements[st], at) != DIGEST_LEN)
-		return false;
-	memcpy(ret->bytes, bytes, DIGEST_LEN);
-	return true;
-}
-
 int index_each_in_need(struct index *ix, uint32_t pack,
 	int (*fn)(void *ctx, const struct digest *blob, struct err *err), void *ctx,
 	struct err *err)
@@ -46,7 +35,7 @@ int index_each_in_need(struct index *ix, uint32_t pack,
 			return -1;
 		if (!row)
 			break;
-		bool valid = take_digest(ix, ST_IN_NEED, 0, &blob);
+		bool valid = index_column_digest(ix, ST_IN_NEED, 0, &blob);
 		if (!valid || fn(ctx, &blob, err) != 0) {
 			index_finish(ix, ST_IN_NEED);
 			return valid ? -1 : index_fail_value(ix, err);

@@ -142,12 +142,12 @@ int pack_open(const char *packs_dir, uint32_t number, struct pack *ret, struct e
 int pack_check_head(const struct pack *p, bool *ret_good, struct err *err)
 {
 	uint8_t head[PACK_HEAD_LEN];
-	if (p->end < sizeof head) {
-		*ret_good = false;
+	struct err why = { 0 };
+	*ret_good = false;
+	if (p->end < sizeof head)
 		return 0;
-	}
-	if (file_read_at(p->fd, head, sizeof head, 0, err) != 0)
-		return err_wrap(err, "%s", p->path);
+	if (file_read_at(p->fd, head, sizeof head, 0, &why) != 0)
+		return why.code == ERR_IO ? 0 : err_set(err, why.code, "%s: %s", p->path, why.text);
 	struct cursor c = cursor_over(head, sizeof head);
 	bool magic = memcmp(cursor_bytes(&c, 4), PACK_MAGIC, 4) == 0;
 	uint32_t version = cursor_u32(&c);
@@ -173,6 +173,14 @@ int pack_write_head(struct pack *p, struct err *err)
 	if (p->end < PACK_HEAD_LEN)
 		p->end = PACK_HEAD_LEN;
 	return 0;
+}
+
+int pack_mend_head(struct pack *p, struct err *err)
+{
+	struct err why = { 0 };
+	if (pack_write_head(p, &why) == 0 || (why.code == ERR_IO && p->end >= PACK_HEAD_LEN))
+		return 0;
+	return err_set(err, why.code, "%s", why.text);
 }
 
 int pack_append(struct pack *p, const void *record, size_t n, struct err *err)

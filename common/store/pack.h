@@ -38,12 +38,17 @@ int pack_create(
  */
 int pack_open(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err) MUST_CHECK;
 
-/* Is the head what it should be? A pack of a later format version is ERR_FAILED. */
+/* Is the head what it should be? One that the disk does not give is not. A pack of a later format
+ * version is ERR_FAILED. */
 int pack_check_head(const struct pack *p, bool *ret_good, struct err *err) MUST_CHECK;
 
 /* Writes the head again: it says nothing that the file's name does not. `end` is at least the
  * head's length afterwards. */
 int pack_write_head(struct pack *p, struct err *err) MUST_CHECK;
+
+/* As pack_write_head, but one that the disk does not take stays as it is: the records behind it can
+ * be read without. */
+int pack_mend_head(struct pack *p, struct err *err) MUST_CHECK;
 
 /* Appends at `end` and moves it; on failure the file is cut back to `end` (ERR_FULL: no room). */
 int pack_append(struct pack *p, const void *record, size_t n, struct err *err) MUST_CHECK;

@@ -127,8 +127,11 @@ static int write_rows(struct store *s, const struct store_pin *pin, const struct
 	return 0;
 }
 
+/* At the end of a job those that have expired go, too. */
 static int write_ended(struct store *s, struct store_pin *pin, struct err *err)
 {
+	if (index_age_pins(s->ix, now_seconds(), INDEX_PIN_RUNNING, err) != 0)
+		return -1;
 	int r = pin->finished ? index_unpin(s->ix, &pin->owner, err)
 			      : write_rows(s, pin, &pin->packs,
 					now_seconds() + (int64_t)STORE_PIN_SECONDS, err);
@@ -179,12 +182,27 @@ void pins_lost(struct store *s)
 	}
 }
 
+static bool is_over(const struct store_pin *pin)
+{
+	return pin->users == 0 && pin->finished;
+}
+
+/* Its rows may not be out of the index yet: on a full disk they wait for what they would keep. */
+static bool owner_is_over(const void *ctx, const struct digest *owner)
+{
+	const struct store *s = ctx;
+	for (const struct store_pin *pin = s->pins; pin; pin = pin->next)
+		if (digest_equal(&pin->owner, owner))
+			return is_over(pin);
+	return false;
+}
+
 int pins_collect(struct store *s, struct pack_set *ret, struct err *err)
 {
-	if (index_pinned(s->ix, now_seconds(), ret, err) != 0)
+	if (index_pinned(s->ix, now_seconds(), owner_is_over, s, ret, err) != 0)
 		return -1;
 	for (const struct store_pin *pin = s->pins; pin; pin = pin->next)
-		if (pack_set_add_all(ret, &pin->packs, err) != 0)
+		if (!is_over(pin) && pack_set_add_all(ret, &pin->packs, err) != 0)
 			return -1;
 	return 0;
 }

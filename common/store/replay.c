@@ -190,7 +190,7 @@ static int scan(struct replay *r, struct pack *p, uint64_t from, struct err *err
 static int scan_from_head(struct replay *r, struct pack *p, struct err *err)
 {
 	bool good;
-	if (pack_check_head(p, &good, err) != 0 || (!good && pack_write_head(p, err) != 0) ||
+	if (pack_check_head(p, &good, err) != 0 || (!good && pack_mend_head(p, err) != 0) ||
 		scan(r, p, PACK_HEAD_LEN, err) != 0)
 		return -1;
 	if (good || p->end == PACK_HEAD_LEN)
@@ -227,23 +227,30 @@ static uint64_t checkpoint(const struct index_pack *known, size_t n, uint32_t nu
 	return 0;
 }
 
-/* Does the index know of bytes that are not in the packs? */
-static int is_ahead(
-	const char *packs_dir, const struct index_pack *known, size_t n, bool *ret, struct err *err)
+/* Takes packs that are gone out of the index: giving one up ends with the removal of its file,
+ * which a power loss does not undo. *ret_ahead: it knows of bytes that are not in a pack. */
+static int drop_lost_packs(const char *packs_dir, struct index *ix, const struct index_pack *known,
+	size_t n_known, bool *ret_ahead, struct err *err)
 {
-	for (size_t i = 0; i < n; i++) {
+	uint32_t *there CLEANUP(cleanup_free) = NULL;
+	size_t n = 0, at = 0;
+	if (pack_list(packs_dir, &there, &n, err) != 0)
+		return -1;
+	*ret_ahead = false;
+	for (size_t i = 0; i < n_known && !*ret_ahead; i++) {
 		struct pack p CLEANUP(pack_close) = { 0 };
-		struct err why = { 0 };
-		bool there = pack_open(packs_dir, known[i].number, &p, &why) == 0;
-		if (!there && why.code == ERR_NOMEM)
-			return err_nomem(err);
-		if (!there || p.end < known[i].length) {
-			*ret = true;
-			return 0;
+		while (at < n && there[at] < known[i].number)
+			at++;
+		if (at == n || there[at] != known[i].number) {
+			if (index_drop_pack(ix, known[i].number, err) != 0)
+				return -1;
+			continue;
 		}
+		if (pack_open(packs_dir, known[i].number, &p, err) != 0)
+			return -1;
+		*ret_ahead = p.end < known[i].length;
 	}
-	*ret = false;
-	return 0;
+	return *ret_ahead ? 0 : index_commit(ix, err);
 }
 
 static int replay_packs(
@@ -268,7 +275,7 @@ int replay_at_open(const char *packs_dir, struct index *ix, bool *ret_ahead, str
 	size_t n = 0;
 	bool ahead;
 	if (index_packs(ix, &known, &n, err) != 0 ||
-		is_ahead(packs_dir, known, n, &ahead, err) != 0)
+		drop_lost_packs(packs_dir, ix, known, n, &ahead, err) != 0)
 		return -1;
 	*ret_ahead = ahead;
 	if (ahead)

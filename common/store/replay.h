@@ -9,8 +9,8 @@
 #include "common/store/pack.h"
 
 /* At the opening of a store: cuts a torn tail off the last pack, makes durable what was not known
- * to be, and commits. *ret_ahead (then nothing was done) says that the index knows of packs or
- * bytes that are not there, and must be made anew. */
+ * to be, and commits. *ret_ahead (then nothing was done) says that the index knows of bytes
+ * that are not in a pack, and must be made anew. */
 int replay_at_open(
 	const char *packs_dir, struct index *ix, bool *ret_ahead, struct err *err) MUST_CHECK;
 

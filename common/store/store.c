@@ -83,7 +83,7 @@ static int sync_pack(struct store *s, struct err *err)
 	return -1;
 }
 
-/* Called before anything is written. */
+/* Called before anything is written: a checkpoint that moves over lost rows would hide them. */
 static int make_ready(struct store *s, struct err *err)
 {
 	if (s->broken)
@@ -146,7 +146,9 @@ static int look_up(struct store *s, const struct segment *seg, struct store_pin 
 static int append(struct store *s, const struct segment *seg, const uint8_t *record,
 	const uint8_t *raw, struct err *err)
 {
-	if (evict_make_room(s, seg->record_len, err) != 0 || need_pack(s, err) != 0 ||
+	/* Making room can lose rows, too, and find that a sync fails. */
+	if (evict_make_room(s, seg->record_len, err) != 0 || make_ready(s, err) != 0 ||
+		need_pack(s, err) != 0 ||
 		pack_table_add(&s->table, s->pack.number, store_now_ms(), err) != 0 ||
 		pack_append(&s->pack, record, seg->record_len, err) != 0)
 		return -1;

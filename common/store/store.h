@@ -34,6 +34,13 @@ int store_measure(
 /* Closes without syncing what was not synced (a crash would do the same). NULL is fine. */
 void store_close(struct store *s);
 
+/* Did a sync fail? Then nothing more is written until the store is opened again. */
+bool store_broken(const struct store *s);
+
+/* Is there what closing would end: a check, the pin of a job that runs or whose end is not durable
+ * yet (of a broken store: it cannot be), records that are not synced? */
+bool store_in_use(const struct store *s);
+
 /* --- questions: `pin` (NULL: none) keeps what a "yes" rests on, see store_pin_begin --- */
 
 int store_find(struct store *s, const struct digest *name, struct store_pin *pin,

@@ -44,11 +44,13 @@ struct store {
 	uint64_t room; /* bytes that can be appended before the free space is looked at again */
 	struct store_pin *pins;
 	uint64_t last_serial; /* of a pin */
+	unsigned checks;      /* under way */
 	struct store_reader *reader;
 	store_problem_fn *on_damage;
 	void *on_damage_ctx;
 	struct store_watch *watch;	   /* of a check that goes a step; else NULL */
 	uint64_t changes;		   /* how often the index lost something to damage */
+	uint64_t given_up;		   /* packs */
 	struct store_complete complete[2]; /* by enum recipe_stream */
 	struct recipe_op ops[RECIPE_OPS_MAX];
 };
@@ -91,11 +93,13 @@ int store_reader_record(struct store_reader *r, const struct store_place *at, bo
 /* Lets go of a pack that is not what it was, or no more. */
 void store_reader_forget(struct store_reader *r, uint32_t pack);
 
+/* --- repairs: a failure of these is one of a write to the index, see store_rows_lost --- */
+
 /* Looks at one record, as store_reader_record, and takes one that is not what the index says out of
- * the index; *ret_good says which. *ret_places: how many chunks have their place in it; *ret_rows:
- * how many it holds. Commits nothing. */
+ * the index; *ret_good says which. *ret_places: how many chunks have their place in it. Commits
+ * nothing. */
 int store_look_at(struct store *s, const struct store_place *at, bool whole, bool *ret_good,
-	uint64_t *ret_rows, uint64_t *ret_places, struct err *err) MUST_CHECK;
+	uint64_t *ret_places, struct err *err) MUST_CHECK;
 
 /* Takes out all records of a pack whose file is gone. Commits nothing. */
 int store_drop_lost_pack(struct store *s, uint32_t number, struct err *err) MUST_CHECK;
@@ -103,6 +107,12 @@ int store_drop_lost_pack(struct store *s, uint32_t number, struct err *err) MUST
 /* A file that is shorter than the index says, or is not the one that is being written to: from now
  * on it ends where it ends. */
 int store_fit_pack(struct store *s, uint32_t number, struct err *err) MUST_CHECK;
+
+/* For a format. */
+static inline unsigned long long store_number(uint64_t n)
+{
+	return n;
+}
 
 /* Says what is wrong to whoever wants to know. */
 void store_tell(struct store *s, const char *fmt, ...) PRINTF_LIKE(2, 3);

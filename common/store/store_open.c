@@ -146,6 +146,19 @@ void store_close(struct store *s)
 	free(s);
 }
 
+bool store_broken(const struct store *s)
+{
+	return s->broken;
+}
+
+bool store_in_use(const struct store *s)
+{
+	for (const struct store_pin *pin = s->pins; pin; pin = pin->next)
+		if (pin->users > 0 || !s->broken)
+			return true;
+	return s->checks > 0 || s->unsynced > 0;
+}
+
 /* --- without opening --- */
 
 static int measure_pack(

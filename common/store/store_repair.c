@@ -34,11 +34,6 @@ void store_tell(struct store *s, const char *fmt, ...)
 		s->watch->problem(s->watch->ctx, text);
 }
 
-static unsigned long long number(uint64_t n)
-{
-	return n;
-}
-
 /* --- taking out --- */
 
 static int note_hurt(void *ctx, const struct digest *blob, struct err *err)
@@ -140,13 +135,12 @@ static int count_places(struct store *s, const struct store_place *at, const str
 }
 
 int store_look_at(struct store *s, const struct store_place *at, bool whole, bool *ret_good,
-	uint64_t *ret_rows, uint64_t *ret_places, struct err *err)
+	uint64_t *ret_places, struct err *err)
 {
 	struct segment seg CLEANUP(segment_done) = { 0 };
 	struct err why = { 0 };
 	uint64_t chunks;
 	*ret_good = store_reader_record(s->reader, at, whole, &seg, &why) == 0;
-	*ret_rows = seg.n_rows;
 	*ret_places = 0;
 	if (*ret_good)
 		return count_places(s, at, &seg, ret_places, err);
@@ -155,7 +149,7 @@ int store_look_at(struct store *s, const struct store_place *at, bool whole, boo
 	if (drop_record(s, at, &chunks, err) != 0)
 		return -1;
 	store_tell(s, "pack %08u, record at %llu: %s; %llu chunks count as missing", at->pack,
-		number(at->record_offset), why.text, number(chunks));
+		store_number(at->record_offset), why.text, store_number(chunks));
 	return 0;
 }
 
@@ -178,7 +172,7 @@ int store_drop_lost_pack(struct store *s, uint32_t pack, struct err *err)
 	if (count(s, n, chunks, blobs, err) != 0)
 		return -1;
 	store_tell(s, "pack %08u is not there: %zu records with %llu chunks count as missing", pack,
-		n, number(chunks));
+		n, store_number(chunks));
 	return 0;
 }
 
@@ -196,7 +190,8 @@ static int look_at_file(
 	return err_errno(err, errno, "cannot look at %s", path);
 }
 
-/* Is the pack that is being written to still the file of that name? Else it is let go of. */
+/* Is the pack that is being written to still the file of that name, and whole? Else it is let go
+ * of: where records were the index may still know them. */
 static int fit_written(struct store *s, const struct stat *st, bool there, struct err *err)
 {
 	struct stat open;
@@ -205,10 +200,9 @@ static int fit_written(struct store *s, const struct stat *st, bool there, struc
 	if (!there || open.st_ino != st->st_ino || open.st_dev != st->st_dev) {
 		pack_close(&s->pack);
 	} else if ((uint64_t)open.st_size < s->pack.end) {
-		s->pack.end = (uint64_t)open.st_size;
-		if (s->pack.end < PACK_HEAD_LEN && pack_write_head(&s->pack, err) != 0)
+		if (pack_sync(&s->pack, s->packs_dir, err) != 0)
 			return -1;
-		s->synced_end = min_u64(s->synced_end, s->pack.end);
+		pack_close(&s->pack);
 	}
 	return 0;
 }
@@ -230,8 +224,8 @@ int store_fit_pack(struct store *s, uint32_t pack, struct err *err)
 	uint64_t size = (uint64_t)st.st_size;
 	if (!known || size >= row.length)
 		return 0;
-	store_tell(s, "pack %08u ends at %llu, %llu bytes of it are missing", pack, number(size),
-		number(row.length - size));
+	store_tell(s, "pack %08u ends at %llu, %llu bytes of it are missing", pack,
+		store_number(size), store_number(row.length - size));
 	if (pack_table_find(&s->table, pack))
 		pack_table_set_bytes(&s->table, pack, size);
 	return index_note_pack(s->ix, pack, size, 0, err);
@@ -254,9 +248,9 @@ static int look_at_pack(
 		struct store_place at = { .pack = pack,
 			.record_offset = records[i].offset,
 			.record_len = records[i].length };
-		uint64_t rows, places;
+		uint64_t places;
 		bool good;
-		if (store_look_at(s, &at, true, &good, &rows, &places, err) != 0)
+		if (store_look_at(s, &at, true, &good, &places, err) != 0)
 			return -1;
 		*ret_dropped += !good;
 		all_places += places;
@@ -273,8 +267,10 @@ int store_drop_damaged(
 	bool agrees = true;
 	*ret_dropped = 0;
 	if (store_fit_pack(s, at->pack, err) != 0 ||
-		look_at_pack(s, at->pack, ret_dropped, &agrees, err) != 0)
+		look_at_pack(s, at->pack, ret_dropped, &agrees, err) != 0) {
+		store_rows_lost(s);
 		return -1;
+	}
 	if (agrees)
 		return store_commit(s, err);
 	store_tell(s, "the index does not say what pack %08u holds: it is made anew", at->pack);
@@ -291,7 +287,10 @@ uint32_t store_pin_next(const struct store_pin *pin, uint32_t after)
 
 int store_drop_blob(struct store *s, const struct digest *digest, struct err *err)
 {
-	return index_drop_blob(s->ix, digest, err) != 0 ? -1 : store_commit(s, err);
+	if (index_drop_blob(s->ix, digest, err) == 0)
+		return store_commit(s, err);
+	store_rows_lost(s);
+	return -1;
 }
 
 /* --- the index --- */

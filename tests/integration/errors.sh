@@ -209,6 +209,23 @@ test_another_receiver_at_the_address_is_not_trusted() {
 	assert_works
 }
 
+# As health checks, port scans and strangers do; all of them, and the good client, are one source.
+test_connections_that_fail_keep_no_good_client_out() {
+	for _ in {1..10}; do
+		exec 9<>"/dev/tcp/127.0.0.1/$DRAY_PORT"
+		exec 9>&-
+	done
+	sleep 1.2 # two handshakes of a source a second
+	for _ in {1..10}; do
+		exec 9<>"/dev/tcp/127.0.0.1/$DRAY_PORT"
+		head -c 136 /dev/zero >&9
+		exec 9>&-
+	done
+	sleep 1.2
+	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b --retry-for 0s
+	assert_grep 'no session: ' "$STATE.log"
+}
+
 test_a_revoked_key_is_refused_with_code_5() {
 	invite leaver >"$SANDBOX/token"
 	DRAY_CONFIG_DIR=$SANDBOX/leaver "$DRAY" pair b <"$SANDBOX/token" >/dev/null
@@ -252,15 +269,19 @@ hold_push() {
 	echo "$client"
 }
 
-test_a_key_has_at_most_four_sessions_at_once() {
+test_a_key_has_four_sessions_at_once_and_a_fifth_waits() {
 	local held=()
 	for _ in 1 2 3 4; do
 		held+=("$(hold_push "$CONFIG")")
 	done
-	expect_client 5 'sessions' push t/busybox:1 --to b
-	kill -KILL "${held[@]}"
-	sleep 0.5
-	assert_works
+	expect_client 6 'sessions' push t/busybox:1 --to b --retry-for 0s
+	(
+		sleep 1.5
+		kill -KILL "${held[@]}"
+	) &
+	push_json "$CONFIG" "$A" "$OUT" t/busybox:1 --to b
+	wait
+	assert_grep 'sessions already; trying again' "$OUT.err"
 }
 
 test_revoking_a_key_ends_its_session() {
@@ -370,7 +391,7 @@ test_a_state_that_cannot_be_written_is_named() {
 
 test_a_target_engine_that_is_not_running_is_said_and_survived() {
 	engine_stop "$B"
-	expect_client '[16]' "$B/docker.sock" push t/large:1 --to b --retry-for 0s
+	expect_client 6 "$B/docker.sock" push t/large:1 --to b --retry-for 0s
 	engine_start "$B"
 	assert_works
 }

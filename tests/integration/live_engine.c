@@ -11,6 +11,7 @@
 #include "common/base/log.h"
 #include "common/engine/engine.h"
 #include "server/engine_host.h"
+#include "server/engine_undo.h"
 #include "server/load_journal.h"
 #include "server/uv_engine_port.h"
 
@@ -448,6 +449,7 @@ static void net_reset(const struct saved *s, const struct digest *image)
 		.job = ++jobs };
 }
 
+static const char *key = "test"; /* that the network side names */
 static const char *const wanted_tags[] = { "dray-live:1", "dray-live.test/a/b:2" };
 
 static void send_open(void)
@@ -457,7 +459,7 @@ static void send_open(void)
 
 	buf_init(&tags, 4096);
 	m.open.job = net.job;
-	m.open.key = wire_text_of("test", 4);
+	m.open.key = wire_text_of(key, strlen(key));
 	m.open.image = net.image;
 	m.open.diff_ids = (wire_digests){ .at = net.saved->diff_ids, .n = (uint32_t)net.saved->n };
 	m.open.tags = wire_texts_of(&tags, wanted_tags, net.untagged ? 0 : ARRAY_LEN(wanted_tags));
@@ -479,7 +481,7 @@ static void net_have(void)
 	for (size_t i = 0; i < s->n; i++)
 		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &s->diff_ids[i]);
 	m.have.job = net.job;
-	m.have.key = wire_text_of("test", 4);
+	m.have.key = wire_text_of(key, strlen(key));
 	m.have.image = net.image;
 	m.have.chains = (wire_digests){ .at = chains, .n = (uint32_t)s->n };
 	net_send(&m);
@@ -493,25 +495,28 @@ static void net_tag(const char *tag)
 
 	buf_init(&tags, 4096);
 	m.tag.job = net.job;
-	m.tag.key = wire_text_of("test", 4);
+	m.tag.key = wire_text_of(key, strlen(key));
 	m.tag.image = net.image;
 	m.tag.tags = wire_texts_of(&tags, &tag, 1);
 	net_send(&m);
 	wait_for_loop();
 }
 
-static bool may_tag(void *ctx, const char *key, const char *tag)
+static bool may_tag(void *ctx, const char *whose, const char *tag)
 {
 	(void)ctx;
-	return strcmp(key, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
+	return strcmp(whose, "test") == 0 && strncmp(tag, "dray-live", 9) == 0;
 }
 
-static bool may_see(void *ctx, const char *key, const char *const *tags, size_t n)
+static bool hidden; /* all images, from the key */
+
+static bool may_see(void *ctx, const char *whose, const char *const *tags, size_t n)
 {
 	(void)ctx;
+	(void)whose;
 	(void)tags;
 	(void)n;
-	return strcmp(key, "test") == 0;
+	return !hidden;
 }
 
 /* --- the cases --- */
@@ -524,7 +529,7 @@ static size_t journal_entries(const char *state)
 
 	if (!dir || load_journal_list(dir, &entries, &n, &odd, &last_err) != 0)
 		die("journal");
-	load_journal_free(entries, n);
+	free(entries);
 	return n + odd;
 }
 
@@ -794,6 +799,12 @@ static void case_good(
 	net_reset(s, id);
 	net_tag("forbidden:1");
 	check(net.failed == 1 && net.code == ERR_REFUSED, "a tag that the key may not give is not");
+	hidden = true;
+	net_reset(s, id);
+	net_tag("dray-live:hidden");
+	hidden = false;
+	check(net.failed == 1 && net.code == ERR_AGAIN && inspect_id(b, id) && found_tags == 3,
+		"nor one to an image that the key may not see");
 	net_reset(s, id);
 	net.by_hash = true;
 	net_open();
@@ -830,18 +841,21 @@ static void case_replay(
 	struct engine *b, const char *host, const struct digest *id, const char *state)
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	CLEANUP(cleanup_free) char *half = file_join(state, "loads/half.json.tmp.abcdef");
 	struct load_entry entry = { .image = *id, .job = 7 };
 
 	/* As if killed between load and tags. */
 	untag(host);
 	check(inspect_id(b, id) && found_tags == 0, "the image has lost its tags");
-	if (!dir || load_journal_write(dir, &entry, &last_err) != 0)
+	if (!dir || !half || load_journal_write(dir, &entry, &last_err) != 0 ||
+		file_replace(half, 0600, "{", 1, &last_err) != 0)
 		die("journal");
 	stop_host();
 	start_host(host, state);
 	wait_journal_empty(state);
 	check(journal_entries(state) == 0 && !inspect_id(b, id),
 		"a start cleans up what an earlier run left");
+	check(access(half, F_OK) != 0, "and what it was killed in writing");
 }
 
 /* A tagged image, or one that was there before, is never deleted. */
@@ -967,6 +981,59 @@ static void case_wanted_again(struct engine *b, const char *host, const struct s
 	remove_image(host, id);
 }
 
+/* The only entry, as if the engine had had the archive for long; returns what it said. */
+static uint64_t make_old(const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry *entries;
+	uint64_t committed;
+	size_t n, odd;
+
+	if (!dir || load_journal_list(dir, &entries, &n, &odd, &last_err) != 0 || n != 1)
+		die("journal");
+	committed = entries[0].committed;
+	entries[0].committed -= 2 * UNDO_LATE_SECONDS;
+	if (load_journal_write(dir, &entries[0], &last_err) != 0)
+		die("journal");
+	free(entries);
+	return committed;
+}
+
+/* The engine applies for longer than it may come late, and its process ends meanwhile. */
+static void case_late(struct engine *b, const char *host, const struct saved *s,
+	const struct digest *id, const char *state)
+{
+	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
+	struct load_entry old = {
+		.image = *id, .job = 10, .committed = (uint64_t)time(NULL) - 2 * UNDO_LATE_SECONDS
+	};
+	uint64_t from;
+
+	net_reset(s, id);
+	net.stop_applying = true;
+	net_open();
+	wait_ms(150); /* the rest of the archive is on its way */
+	from = make_old(state);
+	check(from > 0, "the journal says when the engine had everything");
+	stop_host();
+	check(make_old(state) >= from, "and when it was left alone with that");
+	start_host(host, state);
+	for (int i = 0; i < 200 && journal_entries(state) > 0; i++)
+		wait_ms(50);
+	check(!inspect_id(b, id), "what it makes of it after long is removed, too");
+	check(journal_entries(state) == 0, "and then its entry");
+	if (!dir || load_journal_write(dir, &old, &last_err) != 0)
+		die("journal");
+	stop_host();
+	start_host(host, state);
+	wait_ms(200);
+	check(journal_entries(state) == 1, "until then the entry is kept");
+	stop_host();
+	if (load_journal_remove(dir, id, old.job, &last_err) != 0)
+		die("journal");
+	start_host(host, state);
+}
+
 /* Another network process comes in the middle of a load and asks for the same image. */
 static void case_joined_anew(struct engine *b, const char *host, const struct saved *s,
 	const struct digest *id, const char *state)
@@ -1000,6 +1067,29 @@ static void case_joined_anew(struct engine *b, const char *host, const struct sa
 		wait_ms(50);
 	check(!inspect_id(b, id) && journal_entries(state) == 0,
 		"a load that nobody waits for any more leaves nothing");
+}
+
+/* Loads that begin and go no further. */
+static void case_greedy(
+	struct engine *b, const struct saved *s, const struct digest *id, const char *state)
+{
+	for (unsigned i = 0; i < ENGINE_JOBS_OF_KEY_MAX; i++) {
+		net_reset(s, id);
+		net.stop_at = 1;
+		net_open();
+	}
+	check(net.failed == 0, "a key may have 16 loads under way");
+	net_reset(s, id);
+	net_have();
+	check(net.failed == 1 && net.code == ERR_AGAIN, "and then has to wait");
+	key = "other";
+	net_reset(s, id);
+	net_have();
+	key = "test";
+	check(net.failed == 0, "but no other key has");
+	join();
+	wait_journal_empty(state);
+	check(!inspect_id(b, id), "all of them are cleaned up");
 }
 
 static void on_host_idle(void *ctx)
@@ -1092,7 +1182,9 @@ int main(int argc, char **argv)
 	case_kept(b, argv[2], &s, &image.id, state);
 	case_at_once(b, argv[2], &s, &image.id, state);
 	case_wanted_again(b, argv[2], &s, &image.id, state);
+	case_late(b, argv[2], &s, &image.id, state);
 	case_joined_anew(b, argv[2], &s, &image.id, state);
+	case_greedy(b, &s, &image.id, state);
 	case_stopped(b, argv[2], &s, &image.id, state);
 	case_killed(argv[2], &s, &image.id, state);
 	stop_host();

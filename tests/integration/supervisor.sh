@@ -268,9 +268,33 @@ test_a_first_start_that_fails_ends_with_the_child_s_code_and_one_line() {
 	assert_works
 }
 
+# Later than a taken port is found: the supervisor has already told of the engine port by then.
+test_a_state_that_cannot_be_used_ends_the_first_start_too() {
+	local code=0
+	mkdir -p "$SANDBOX/open"
+	cp -a "$STATE/key" "$SANDBOX/open/key"
+	chmod 0644 "$SANDBOX/open/key"
+	timeout -k 5 20 "$DRAYD" serve --state "$SANDBOX/open" --listen 127.0.0.1:7748 \
+		-H "$(engine_address "$B")" >"$OUT" 2>"$OUT.err" || code=$?
+	assert_equal "$code" 5 "exit code with a key that others may read"
+	grep -v ' info: ' "$OUT.err" >"$OUT" || true
+	assert_lines "$OUT" 1
+	assert_grep "$SANDBOX/open/key" "$OUT"
+	chmod 0600 "$SANDBOX/open/key"
+	rm -rf "$SANDBOX/open/domains"
+	touch "$SANDBOX/open/domains"
+	code=0
+	timeout -k 5 20 "$DRAYD" serve --state "$SANDBOX/open" --listen 127.0.0.1:7748 \
+		-H "$(engine_address "$B")" >"$OUT" 2>"$OUT.err" || code=$?
+	assert_equal "$code" 1 "exit code with a store that is none"
+	grep -v ' info: ' "$OUT.err" >"$OUT" || true
+	assert_lines "$OUT" 1
+	assert_grep "$SANDBOX/open/domains" "$OUT"
+}
+
 test_wrong_options_are_refused_before_anything_is_made() {
 	local option
-	for option in "--listen nonsense" "--cache lots" "--no-engine" "argument"; do
+	for option in "--listen nonsense" "--cache lots" "--cache 0" "--no-engine" "argument"; do
 		local code=0
 		# shellcheck disable=SC2086 # an option and its value
 		timeout -k 5 20 "$DRAYD" serve --state "$SANDBOX/third" $option >"$OUT" 2>"$OUT.err" ||

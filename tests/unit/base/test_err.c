@@ -66,8 +66,8 @@ static void exit_codes_are_those_of_the_contract(void **state)
 		enum err_code code;
 		int exit_code;
 	} cases[] = { { ERR_FAILED, 1 }, { ERR_USAGE, 2 }, { ERR_NOT_FOUND, 4 }, { ERR_REFUSED, 5 },
-		{ ERR_UNREACHABLE, 6 }, { ERR_VERIFY, 7 }, { ERR_INTERRUPTED, 130 },
-		{ ERR_IO, 1 } };
+		{ ERR_UNREACHABLE, 6 }, { ERR_VERIFY, 7 }, { ERR_AGAIN, 6 },
+		{ ERR_INTERRUPTED, 130 }, { ERR_IO, 1 } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

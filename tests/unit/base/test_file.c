@@ -91,6 +91,19 @@ static void a_failed_replacement_leaves_the_old_file_and_no_temporary(void **sta
 	assert_fails(file_replace(in(state, "no/f"), 0600, "new", 3, &err), &err, ERR_IO);
 }
 
+static void what_a_killed_replacement_left_is_dropped(void **state)
+{
+	struct err err = { 0 };
+	struct stat st;
+
+	assert_ok(file_replace(in(state, "kept"), 0600, "x", 1, &err), &err);
+	assert_ok(file_replace(in(state, "kept.tmp.abcdef"), 0600, "x", 1, &err), &err);
+	file_drop_temporaries(*state);
+	file_drop_temporaries(in(state, "missing"));
+	assert_int_equal(stat(in(state, "kept"), &st), 0);
+	assert_int_equal(stat(in(state, "kept.tmp.abcdef"), &st), -1);
+}
+
 static void removing_removes(void **state)
 {
 	struct err err = { 0 };
@@ -184,7 +197,8 @@ static void paths_are_joined_with_one_slash(void **state)
 RUN_TESTS(IN_DIR(what_is_written_is_read_back),
 	IN_DIR(a_file_may_be_as_large_as_the_buffer_and_no_larger),
 	IN_DIR(a_missing_file_is_told_apart),
-	IN_DIR(a_failed_replacement_leaves_the_old_file_and_no_temporary), IN_DIR(removing_removes),
+	IN_DIR(a_failed_replacement_leaves_the_old_file_and_no_temporary),
+	IN_DIR(what_a_killed_replacement_left_is_dropped), IN_DIR(removing_removes),
 	IN_DIR(directories_are_made_with_their_parents),
 	IN_DIR(bytes_land_at_their_offset_and_short_files_are_corrupt),
 	IN_DIR(a_lock_is_held_by_one_and_freed_by_closing),

@@ -495,6 +495,19 @@ static void an_index_that_is_made_anew_knows_what_the_old_one_knew(void **state)
 	assert_int_equal(field(w, "chunks"), 30);
 }
 
+static void damage_that_the_new_index_passes_over_is_told_once(void **state)
+{
+	struct world *w = *state;
+
+	make_domain(w, "a", 3);
+	damage_domain(w, "a");
+	run(w, "check", json_pack("{s:b, s:b}", "json", 1, "rebuild-index", 1));
+	assert_int_equal(w->result.code, ERR_CORRUPT);
+	assert_int_equal(field(w, "damaged_segments"), 1);
+	run(w, "check", json_pack("{s:b, s:b}", "json", 1, "rebuild-index", 1));
+	assert_int_equal(w->result.code, ERR_NONE);
+}
+
 /* Whatever is held is let go of; a leak checker watches. */
 static void a_check_can_be_given_up_at_any_step(void **state)
 {
@@ -602,6 +615,7 @@ RUN_TESTS(CASE(what_is_no_command_or_no_parameter_is_refused),
 	CASE(a_domain_that_cannot_be_opened_does_not_hide_the_others),
 	CASE(a_prune_says_what_it_would_give_up_before_it_does),
 	CASE(an_index_that_is_made_anew_knows_what_the_old_one_knew),
+	CASE(damage_that_the_new_index_passes_over_is_told_once),
 	CASE(a_check_can_be_given_up_at_any_step), TEST(every_error_survives_the_socket),
 	TEST(text_that_is_not_utf_8_arrives_escaped), TEST(what_is_no_reply_is_refused),
 	TEST(replies_may_be_cut_anywhere))

@@ -2,6 +2,10 @@
 #include "server/uv_pin.h"
 #include "tests/unit/store/store_fixture.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -9,6 +13,20 @@
 /* Four records of 1 MiB that does not shrink fill a pack of the smallest size. */
 enum { RECORDS = 4, CHUNKS = 16, LEN = 65536, PACK_BYTES = 4 << 20 };
 #define CACHE ((uint64_t)4 * PACK_BYTES + PACK_BYTES / 2) /* four packs, whoever's */
+
+static atomic_bool
+	fail_sync; /* the next fdatasync fails: the linker puts this file's in its place */
+
+int __real_fdatasync(int fd);
+int __wrap_fdatasync(int fd);
+
+int __wrap_fdatasync(int fd)
+{
+	if (!atomic_exchange(&fail_sync, false))
+		return __real_fdatasync(fd);
+	errno = EIO;
+	return -1;
+}
 
 struct world {
 	char *dir;
@@ -190,10 +208,116 @@ static void without_a_size_it_is_a_tenth_of_the_file_system_and_a_twentieth_stay
 	depot_stop(other, NULL, NULL);
 }
 
+static void break_store(struct world *w, const char *domain, uint64_t pack)
+{
+	struct fill f = { .call = { .run = run_fill }, .pack = pack };
+	atomic_store(&fail_sync, true);
+	assert_fails(
+		depot_call_wait(depot_domain(w->depot, domain), &f.call, &w->err), &w->err, ERR_IO);
+	assert_false(atomic_load(&fail_sync));
+}
+
+static void a_broken_domain_is_passed_over_and_opened_again_after_its_jobs(void **state)
+{
+	struct world *w = *state;
+	struct digest image = digest_of("image", 5);
+	fill(w, "a", NULL, 1);
+	fill(w, "a", NULL, 2);
+	struct uv_pin *pin = uv_pin_begin(depot_domain(w->depot, "a"), "key", &image);
+	break_store(w, "a", 3);
+	for (uint64_t pack = 4; pack <= 7; pack++)
+		fill(w, pack % 2 ? "b" : "c", NULL, pack);
+	assert_true(has(w, "a", 1)); /* the longest unused one, but it cannot go */
+	assert_false(has(w, "c", 4) || has(w, "b", 5));
+	assert_true(has(w, "c", 6) && has(w, "b", 7));
+	uv_pin_end(pin, true);
+	fill(w, "a", NULL, 9);
+	assert_true(has(w, "a", 9));
+	assert_false(has(w, "a", 1));
+}
+
+static size_t open_packs(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	const struct dirent *e;
+	size_t n = 0;
+	assert_non_null(dir);
+	while ((e = readdir(dir))) {
+		char target[512];
+		ssize_t len = readlinkat(dirfd(dir), e->d_name, target, sizeof target - 1);
+		if (len < 0)
+			continue;
+		target[len] = 0;
+		n += strstr(target, ".pack") != NULL;
+	}
+	closedir(dir);
+	return n;
+}
+
+static int run_little(struct depot_call *c, struct store *s, struct err *err)
+{
+	sample_put(s, ((struct fill *)c)->pack, 1, 100);
+	return store_sync(s, err);
+}
+
+static int run_has_little(struct depot_call *c, struct store *s, struct err *err)
+{
+	(void)err;
+	((struct fill *)c)->found = sample_count(s, ((struct fill *)c)->pack, 1, 100);
+	return 0;
+}
+
+static void few_stores_that_nobody_uses_stay_open(void **state)
+{
+	enum { DOMAINS = 40 };
+	struct world *w = *state;
+	struct digest image = digest_of("image", 5);
+	struct uv_pin *pin = uv_pin_begin(depot_domain(w->depot, "d0"), "key", &image);
+	for (int round = 0; round < 2; round++)
+		for (unsigned i = 0; i < DOMAINS; i++) {
+			struct fill f = { .call = { .run = round ? run_has_little : run_little },
+				.pack = i };
+			char name[16];
+			snprintf(name, sizeof name, "d%u", i);
+			assert_ok(depot_call_wait(depot_domain(w->depot, name), &f.call, &w->err),
+				&w->err);
+			assert_int_equal(f.found, round);
+			assert_true(open_packs() <= 2 * (8 + 1));
+		}
+	uv_pin_end(pin, true);
+}
+
+static void on_closed(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+static void it_stops_when_the_last_one_who_holds_it_lets_go(void **state)
+{
+	struct world *w = *state;
+	struct depot_domain *domain = depot_domain(w->depot, "a");
+	bool closed = false;
+	depot_hold(domain);
+	depot_stop(w->depot, on_closed, &closed);
+	for (int i = 0; i < 10; i++)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	assert_false(closed);
+	fill(w, "a", NULL, 1); /* its thread may still post */
+	depot_let_go(domain);
+	uv_run(&w->loop, UV_RUN_DEFAULT);
+	assert_true(closed);
+	assert_int_equal(uv_loop_close(&w->loop), 0);
+	start(w);
+	assert_true(has(w, "a", 1));
+}
+
 #define WITH(name) TEST_WITH(name, set_up, tear_down)
 
 RUN_TESTS(WITH(the_longest_unused_pack_of_all_domains_goes_first),
 	WITH(a_domain_not_used_since_the_start_gives_its_old_packs_too),
 	WITH(what_a_job_pinned_is_kept_and_others_give),
 	WITH(a_pin_taken_over_after_a_restart_lasts_to_the_end_of_its_job),
+	WITH(a_broken_domain_is_passed_over_and_opened_again_after_its_jobs),
+	WITH(few_stores_that_nobody_uses_stay_open),
+	WITH(it_stops_when_the_last_one_who_holds_it_lets_go),
 	WITH(without_a_size_it_is_a_tenth_of_the_file_system_and_a_twentieth_stays_free))

@@ -7,6 +7,8 @@
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
+#include <pthread.h>
+
 #define FILES 40
 #define BATCHES_MAX 64
 
@@ -90,7 +92,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	rebuild_stop(w->rebuild);
+	rebuild_free(w->rebuild);
 	rebuild_item_free(w->end);
 	for (size_t i = 0; i < w->n_batches; i++)
 		batch_free(w->batches[i]);
@@ -336,8 +338,45 @@ static void stopping_does_not_wait_for_what_never_comes(void **state)
 	begin(w, &w->digest, buf_len(&w->tar));
 	name_batches(w, 0, 1);
 	usleep(20000);
-	rebuild_stop(w->rebuild);
+	rebuild_free(w->rebuild);
 	w->rebuild = NULL;
+}
+
+struct long_call {
+	struct depot_call call;
+	pthread_mutex_t lock;
+};
+
+static int run_long(struct depot_call *c, struct store *store, struct err *err)
+{
+	struct long_call *l = (struct long_call *)c;
+
+	(void)store;
+	(void)err;
+	pthread_mutex_lock(&l->lock);
+	pthread_mutex_unlock(&l->lock);
+	return 0;
+}
+
+static void stopping_does_not_wait_for_the_store_either(void **state)
+{
+	struct world *w = *state;
+	struct long_call l = { .call = { .run = run_long }, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	store_batches(w, 0, w->n_batches, SIZE_MAX);
+	pthread_mutex_lock(&l.lock);
+	depot_post(w->domain, &l.call);
+	begin(w, &w->digest, buf_len(&w->tar));
+	name_batches(w, 0, w->n_batches);
+	usleep(20000); /* its question waits behind the long call now */
+	rebuild_stop(w->rebuild);
+	usleep(20000);
+	assert_false(rebuild_stopped(w->rebuild));
+	assert_null(w->end);
+	pthread_mutex_unlock(&l.lock);
+	for (int i = 0; i < 10000 && !rebuild_stopped(w->rebuild); i++)
+		usleep(1000);
+	assert_true(rebuild_stopped(w->rebuild));
 }
 
 #define CASE(name) TEST_WITH(name, set_up, tear_down)
@@ -349,4 +388,5 @@ RUN_TESTS(CASE(a_blob_whose_chunks_are_there_comes_out_as_it_was),
 	CASE(more_bytes_than_were_announced_are_never_given_out),
 	CASE(a_main_recipe_without_its_skeleton_is_damage),
 	CASE(a_recorded_blob_is_rebuilt_from_its_digest_alone),
-	CASE(stopping_does_not_wait_for_what_never_comes))
+	CASE(stopping_does_not_wait_for_what_never_comes),
+	CASE(stopping_does_not_wait_for_the_store_either))

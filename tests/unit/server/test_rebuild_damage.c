@@ -292,7 +292,7 @@ static void flip(struct world *w, uint32_t pack, uint64_t at, unsigned bit)
 /* A reader keeps what it has read: a new one starts with nothing. */
 static void start_anew(struct world *w)
 {
-	rebuild_stop(w->rebuild);
+	rebuild_free(w->rebuild);
 	assert_ok(rebuild_start(w->domain, w->pin, wake, NULL, &w->rebuild, &w->err), &w->err);
 	w->blob = 0;
 }
@@ -330,7 +330,7 @@ static int tear_down(void **state)
 {
 	struct world *w = *state;
 
-	rebuild_stop(w->rebuild);
+	rebuild_free(w->rebuild);
 	uv_pin_end(w->pin, true);
 	for (size_t i = 0; i < w->n_batches; i++)
 		batch_free(w->batches[i]);

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -20,6 +23,7 @@
 #include <unistd.h>
 
 #define NOBODY 65534
+#define TRUNCATE_SINCE 3 /* version of Landlock */
 #define UPPER_HALF (UINT64_C(1) << 32)
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -45,11 +49,11 @@ static void expect(const char *what, long result, int expected)
 
 #define EXPECT(call, expected) expect(#call, (long)(call), expected)
 
-static void enter(enum sandbox kind, bool *ret_alone)
+static void enter(enum sandbox kind)
 {
 	struct err err = { 0 };
 
-	if (sandbox_enter(kind, ret_alone, &err) != 0) {
+	if (sandbox_enter(kind, NULL, 0, &err) != 0) {
 		fprintf(stderr, "sandbox_enter: %s\n", err.text);
 		_exit(2);
 	}
@@ -72,12 +76,27 @@ static void try_other_programs_and_processes(void)
 	EXPECT(kill(getpid(), 0), 0);
 }
 
+/* As itself, without another view of anything, a process may have children and threads. */
+static void try_child(void)
+{
+	int status = 1;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(0);
+	EXPECT(waitpid(pid, &status, 0) == pid && status == 0 ? 0 : -1, 0);
+}
+
 static void try_the_system(void)
 {
 	EXPECT(mount("none", "/", NULL, MS_REMOUNT, NULL), EPERM);
 	EXPECT(chroot("/"), EPERM);
 	EXPECT(unshare(CLONE_FILES), EPERM);
 	EXPECT(syscall(SYS_setns, 0, 0), EPERM);
+	EXPECT(syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, NULL, NULL, NULL, NULL), EPERM);
+	EXPECT(syscall(SYS_clone, CLONE_NEWNET | SIGCHLD, NULL, NULL, NULL, NULL), EPERM);
+	EXPECT(syscall(SYS_clone3, NULL, 0), ENOSYS);
+	try_child();
 	EXPECT(syscall(SYS_io_uring_setup, 1, NULL), EPERM);
 	EXPECT(syscall(SYS_bpf, 0, NULL, 0), EPERM);
 	EXPECT(syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0), EPERM);
@@ -102,7 +121,7 @@ static void try_as_net(void)
 {
 	int pair[2];
 
-	enter(SANDBOX_NET, NULL);
+	enter(SANDBOX_NET);
 	EXPECT(socket(AF_UNIX, SOCK_STREAM, 0), EACCES);
 	EXPECT(syscall(SYS_socket, AF_UNIX | UPPER_HALF, SOCK_STREAM, 0), EACCES);
 	EXPECT(syscall(SYS_socket, AF_INET | UPPER_HALF, SOCK_STREAM, 0), EACCES);
@@ -140,10 +159,10 @@ static int interfaces(void)
 
 static void try_as_engine(void)
 {
-	bool root = geteuid() == 0, alone = !root;
+	bool root = geteuid() == 0;
 	int pair[2];
 
-	enter(SANDBOX_ENGINE, &alone);
+	enter(SANDBOX_ENGINE);
 	EXPECT(socket(AF_INET, SOCK_STREAM, 0), EACCES);
 	EXPECT(socket(AF_INET6, SOCK_STREAM, 0), EACCES);
 	EXPECT(syscall(SYS_socket, AF_INET | UPPER_HALF, SOCK_STREAM, 0), EACCES);
@@ -153,7 +172,7 @@ static void try_as_engine(void)
 	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	try_other_programs_and_processes();
 	try_the_system();
-	if (alone && interfaces() != 0)
+	if (root && interfaces() != 0)
 		expect("interfaces other than lo", 0, EEXIST);
 }
 
@@ -161,6 +180,73 @@ static void the_engine_process_has_no_way_to_the_network(void **state)
 {
 	(void)state;
 	assert_as_expected(try_as_engine);
+}
+
+/* --- files --- */
+
+static char own_dir[] = "/tmp/dray-own-XXXXXX", other_dir[] = "/tmp/dray-other-XXXXXX";
+
+static int open_at(const char *dir, const char *name, int flags)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, flags | O_CLOEXEC, 0600);
+}
+
+static void try_files(void)
+{
+	const char *const own[] = { own_dir, "/tmp/dray-not-there" };
+	struct err err = { 0 };
+
+	if (sandbox_enter(SANDBOX_NET, own, ARRAY_LEN(own), &err) != 0) {
+		fprintf(stderr, "sandbox_enter: %s\n", err.text);
+		_exit(2);
+	}
+	EXPECT(open_at(own_dir, "new", O_WRONLY | O_CREAT | O_EXCL), 0);
+	EXPECT(open_at(own_dir, "new", O_RDWR | O_TRUNC), 0);
+	EXPECT(chdir(own_dir), 0);
+	EXPECT(mkdir("dir", 0700), 0);
+	EXPECT(rename("new", "newer"), 0);
+	EXPECT(open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), 0);
+	EXPECT(unlink("newer"), 0);
+	EXPECT(rmdir("dir"), 0);
+	EXPECT(open("/proc/self/status", O_RDONLY | O_CLOEXEC), 0);
+	EXPECT(open_at(other_dir, "new", O_WRONLY | O_CREAT), EACCES);
+	EXPECT(open_at(other_dir, "old", O_RDONLY), EACCES);
+	EXPECT(open_at(other_dir, "old", O_WRONLY), EACCES);
+	EXPECT(open_at(other_dir, "", O_RDONLY | O_DIRECTORY), EACCES);
+	EXPECT(chdir(other_dir), 0);
+	EXPECT(unlink("old"), EACCES);
+	EXPECT(truncate("old", 0), EACCES);
+	EXPECT(mkdir("dir", 0700), EACCES);
+	EXPECT(symlink("/", "link"), EACCES);
+	EXPECT(open("/etc/shadow", O_RDONLY | O_CLOEXEC), EACCES);
+	EXPECT(open("/proc/1/status", O_RDONLY | O_CLOEXEC), EACCES);
+}
+
+static void the_network_process_has_no_way_to_files_that_are_not_its_own(void **state)
+{
+	long version = syscall(
+		SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	int old;
+
+	(void)state;
+	if (version < TRUNCATE_SINCE) {
+		print_message("this kernel's Landlock is of version %ld\n", version);
+		skip();
+	}
+	assert_non_null(mkdtemp(own_dir));
+	assert_non_null(mkdtemp(other_dir));
+	old = open_at(other_dir, "old", O_WRONLY | O_CREAT);
+	assert_true(old >= 0);
+	close(old);
+	assert_as_expected(try_files);
+	assert_int_equal(rmdir(own_dir), 0);
+	old = open(other_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_int_equal(unlinkat(old, "old", 0), 0);
+	close(old);
+	assert_int_equal(rmdir(other_dir), 0);
 }
 
 static void try_as_nobody(void)
@@ -202,7 +288,7 @@ static void try_beside_a_thread(void)
 	pthread_barrier_init(&barrier, NULL, 2);
 	if (pthread_create(&thread, NULL, wait_at_barrier, NULL) != 0)
 		_exit(3);
-	if (sandbox_enter(SANDBOX_NET, NULL, &err) == 0 || err.code != ERR_FAILED) {
+	if (sandbox_enter(SANDBOX_NET, NULL, 0, &err) == 0 || err.code != ERR_FAILED) {
 		fprintf(stderr, "entered beside a thread\n");
 		tried_wrong = 1;
 	}
@@ -220,7 +306,7 @@ static void try_with_a_thread(void)
 {
 	pthread_t thread;
 
-	enter(SANDBOX_NET, NULL);
+	enter(SANDBOX_NET);
 	if (pthread_create(&thread, NULL, try_from_a_thread, NULL) != 0)
 		_exit(3);
 	pthread_join(thread, NULL);
@@ -246,7 +332,7 @@ static void try_an_open_socket(void)
 	EXPECT(bind(door, (struct sockaddr *)&at, sizeof(at)), 0);
 	EXPECT(listen(door, 1), 0);
 	EXPECT(connect(caller, (struct sockaddr *)&at, sizeof(at)), 0);
-	enter(SANDBOX_NET, NULL);
+	enter(SANDBOX_NET);
 	EXPECT(accept(door, NULL, NULL), 0);
 	EXPECT(connect(door, (struct sockaddr *)&at, sizeof(at)), EINVAL);
 	EXPECT(connect(caller, (struct sockaddr *)&at, sizeof(at)), EISCONN);
@@ -266,7 +352,7 @@ static void try_the_parent_s_memory(void)
 	snprintf(path, sizeof(path), "/proc/%d/mem", (int)getppid());
 	if (geteuid() == 0)
 		EXPECT(open(path, O_RDWR | O_CLOEXEC), 0);
-	enter(SANDBOX_NET, NULL);
+	enter(SANDBOX_ENGINE); /* the other one may open no such file anyway */
 	EXPECT(open(path, O_RDWR | O_CLOEXEC), EACCES);
 }
 
@@ -279,6 +365,7 @@ static void the_memory_of_the_other_process_is_closed(void **state)
 }
 
 RUN_TESTS(TEST(the_network_process_has_no_way_to_a_unix_socket),
+	TEST(the_network_process_has_no_way_to_files_that_are_not_its_own),
 	TEST(the_engine_process_has_no_way_to_the_network), TEST(it_needs_no_root),
 	TEST(it_is_refused_beside_other_threads), TEST(it_holds_in_threads_that_are_started_in_it),
 	TEST(a_socket_that_was_open_accepts_but_does_not_connect),

@@ -258,6 +258,40 @@ static void without_reading_data_heads_are_looked_at_only(void **state)
 	assert_int_equal(sample_count(w->s, 8, CHUNKS, LEN), 0);
 }
 
+/* The step that finds it ends in the middle of the pack. */
+static void on_problem_slowly(void *ctx, const char *text)
+{
+	on_problem(ctx, text);
+	usleep(60000);
+}
+
+static void what_is_given_up_between_two_steps_is_no_damage(void **state)
+{
+	struct world *w = *state;
+	struct outcome o = { 0 };
+	struct err err = { 0 };
+	uint64_t gone = 0;
+	bool done = false;
+	flip(w, 1, w->offsets[2] + 100, 1);
+	struct store_check *c = store_check_new(w->s, true, &err);
+	assert_non_null(c);
+	assert_ok(store_check_step(c, on_problem_slowly, &o, &done, &err), &err);
+	assert_false(done);
+	assert_int_equal(o.problems, 1);
+	assert_ok(store_give_up_oldest(w->s, &gone, &err), &err);
+	assert_true(gone > 0);
+	assert_int_equal(sample_count(w->s, 1, CHUNKS, LEN), 0);
+	while (!done)
+		assert_ok(store_check_step(c, on_problem, &o, &done, &err), &err);
+	assert_int_equal(o.problems, 1);
+	assert_int_equal(store_check_report(c)->damaged_segments, 1);
+	assert_int_equal(store_check_report(c)->damaged_blobs, 0);
+	assert_int_equal(store_check_report(c)->packs, PACKS - 1);
+	store_check_free(c);
+	is_clean(w->s, true);
+}
+
 RUN_TESTS(TEST_WITH(a_sound_store_is_clean_and_counted, set_up, tear_down),
 	TEST_WITH(every_flipped_bit_is_found_and_mended_by_putting_again, set_up, tear_down),
+	TEST_WITH(what_is_given_up_between_two_steps_is_no_damage, set_up, tear_down),
 	TEST_WITH(without_reading_data_heads_are_looked_at_only, set_up, tear_down))

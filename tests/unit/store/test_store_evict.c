@@ -1,4 +1,5 @@
 /* What a store gives up, in which order, and what it keeps: limits, pins, prune. */
+#include "common/store/pack.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <sqlite3.h>
@@ -474,7 +475,65 @@ static void prune_gives_up_all_that_no_job_pins_and_a_dry_run_only_counts(void *
 	fixture_remove(dir);
 }
 
-RUN_TESTS(TEST(the_longest_unused_pack_goes_first),
+/* --- packs that are gone or cannot be opened --- */
+
+static char *pack_file(const char *dir, unsigned pack)
+{
+	return pack_path(fixture_path(dir, "packs"), pack);
+}
+
+/* Two packs, and what an unfinished job pinned of the second one. */
+static char *make_pinned(void)
+{
+	char *dir = fixture_quick_dir();
+	struct store *s = open_limited(dir, CACHE);
+	put_pack(s, NULL, 1);
+	put_pack(s, NULL, 2);
+	struct store_pin *pin = begin(s, "job");
+	find_for(s, pin, 2);
+	store_pin_end(s, pin, false);
+	store_close(s);
+	return dir;
+}
+
+static void a_pack_that_is_gone_takes_no_pin_of_another_with_it(void **state)
+{
+	(void)state;
+	char *dir = make_pinned();
+	char *path = pack_file(dir, 1);
+	assert_int_equal(unlink(path), 0);
+	struct store *s = open_limited(dir, CACHE);
+	assert_false(has_pack(dir, s, 1));
+	assert_true(has_pack(dir, s, 2));
+	assert_int_equal(fixture_stats(s).packs, 1);
+	store_close(s);
+	assert_int_equal(ask_sql(dir, "SELECT count(*) FROM pin"), 1);
+	free(path);
+	fixture_remove(dir);
+}
+
+static void a_pack_that_cannot_be_opened_costs_no_index(void **state)
+{
+	(void)state;
+	char *dir = make_pinned();
+	char *path = pack_file(dir, 1);
+	const char *aside = fixture_path(dir, "aside");
+	struct err err = { 0 };
+	struct store *s = NULL;
+	assert_int_equal(rename(path, aside), 0);
+	assert_int_equal(symlink(aside, path), 0);
+	assert_fails(store_open(dir, &s, &err), &err, ERR_IO);
+	assert_int_equal(rename(aside, path), 0);
+	assert_int_equal(ask_sql(dir, "SELECT count(*) FROM pin"), 1);
+	s = open_limited(dir, CACHE);
+	assert_true(has_pack(dir, s, 1) && has_pack(dir, s, 2));
+	store_close(s);
+	free(path);
+	fixture_remove(dir);
+}
+
+RUN_TESTS(TEST(a_pack_that_is_gone_takes_no_pin_of_another_with_it),
+	TEST(a_pack_that_cannot_be_opened_costs_no_index), TEST(the_longest_unused_pack_goes_first),
 	TEST(what_is_given_up_leaves_nothing_in_the_index),
 	TEST(a_cache_smaller_than_a_pack_keeps_one),
 	TEST(a_number_is_not_given_twice_while_a_store_is_open),

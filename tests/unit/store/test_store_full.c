@@ -209,12 +209,46 @@ static void prune_without_a_log(const char *domain, const char *ballast, const s
 	store_close(s);
 }
 
+/* A job that has ended keeps nothing, even if there is no room to write that down, and one who
+ * reads what is given up does not keep its space. */
+static void prune_after_a_job(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store_pruned gone = { 0 };
+	struct digest owner = digest_of("job", 3);
+	struct store_pin *pin;
+	struct store *s = fixture_open(domain);
+	struct store_reader *r = fixture_reader(domain);
+	store_set_limits(s, &small_packs);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	for (uint64_t i = 0; i < 20; i++) {
+		struct sample sample;
+		sample_make(&sample, 2 * i + 1, shape->n, shape->len);
+		assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), pin, &err), &err);
+		sample_done(&sample);
+	}
+	assert_ok(store_sync(s, &err), &err);
+	for (uint64_t i = 0; i < 20; i++)
+		sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+	store_close(s);
+	take_rest(ballast);
+	s = fixture_open(domain);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	store_pin_end(s, pin, true);
+	assert_ok(store_prune(s, false, &gone, &err), &err);
+	assert_int_equal(gone.kept_bytes, 0);
+	assert_int_equal(store_bytes(s), 0);
+	store_reader_free(r);
+	store_close(s);
+}
+
 static void on_a_full_disk_prune_still_makes_room(void **state)
 {
 	(void)state;
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_full);
 	with_small_disk(&(struct shape){ "size=24m", 4096, SEGMENT_CHUNKS_MAX, 64 }, prune_full);
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_without_a_log);
+	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, prune_after_a_job);
 }
 
 /* With a floor the disk never gets as full as that, and old packs make room for new ones. */
@@ -241,6 +275,79 @@ static void old_packs_make_room_above_the_floor(void **state)
 {
 	(void)state;
 	with_small_disk(&(struct shape){ "size=24m", 4096, 200, 3000 }, keep_the_floor);
+}
+
+/* Others take the last block while records wait for their sync: the rows of these are lost, room is
+ * made, and what is acknowledged then is in the index, too. */
+static void fill_by_others(const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct store *s = fixture_open(domain);
+	store_set_limits(s, &small_packs);
+	for (uint64_t i = 0; i < 20; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	store_close(s);
+	s = fixture_open(domain);
+	store_set_limits(s, &(struct store_limits){ 64 << 20, 1 << 20 });
+	for (uint64_t i = 20; i < 23; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	take_rest(ballast);
+	for (uint64_t i = 23; i < 25; i++)
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+	assert_ok(store_sync(s, &err), &err);
+	assert_int_equal(sample_count(s, 1, shape->n, shape->len), 0); /* made the room */
+	for (int opening = 0; opening < 2; opening++) {
+		struct store_reader *r = fixture_reader(domain);
+		for (uint64_t i = 20; i < 25; i++)
+			sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+		store_reader_free(r);
+		store_close(s);
+		s = fixture_open(domain);
+	}
+	store_close(s);
+}
+
+static void what_is_acknowledged_after_others_filled_the_disk_is_found(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=40m", 4096, 16, 65536 }, fill_by_others);
+}
+
+/* What takes damage out fills the disk, and SQLite throws away what others had put before. */
+static void drop_on_full(const char *domain, const char *ballast, const struct shape *shape)
+{
+	enum { SYNCED = 5, ALL = 30 };
+	struct err err = { 0 };
+	struct store_place at = { .pack = 1 };
+	uint64_t dropped;
+	struct store *s = fixture_open(domain);
+	for (uint64_t i = 0; i < ALL; i++) {
+		sample_put(s, 2 * i + 1, shape->n, shape->len);
+		if (i == SYNCED - 1)
+			assert_ok(store_sync(s, &err), &err);
+	}
+	fixture_flip(fixture_path(domain, FIXTURE_PACK1), 1000, 1); /* in the first record */
+	take_rest(ballast);
+	assert_fails(store_drop_damaged(s, &at, &dropped, &err), &err, ERR_FULL);
+	unlink(ballast);
+	sample_put(s, 100000, 1, 3000);
+	assert_ok(store_sync(s, &err), &err);
+	for (int opening = 0; opening < 2; opening++) {
+		struct store_reader *r = fixture_reader(domain);
+		for (uint64_t i = 1; i < ALL; i++)
+			sample_check(s, r, 2 * i + 1, shape->n, shape->len);
+		store_reader_free(r);
+		store_close(s);
+		s = fixture_open(domain);
+	}
+	store_close(s);
+}
+
+static void a_repair_that_fills_the_disk_costs_nothing_that_was_put(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=128m", 4096, SEGMENT_CHUNKS_MAX, 16 }, drop_on_full);
 }
 
 /* --- no inodes --- */
@@ -306,4 +413,6 @@ static void without_inodes_nothing_is_lost(void **state)
 RUN_TESTS(TEST(a_full_disk_costs_nothing_that_was_put),
 	TEST(a_disk_full_for_the_index_costs_nothing_either),
 	TEST(on_a_full_disk_prune_still_makes_room), TEST(old_packs_make_room_above_the_floor),
+	TEST(what_is_acknowledged_after_others_filled_the_disk_is_found),
+	TEST(a_repair_that_fills_the_disk_costs_nothing_that_was_put),
 	TEST(without_inodes_nothing_is_lost))

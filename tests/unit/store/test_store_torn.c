@@ -216,7 +216,7 @@ static void the_tail_of_an_earlier_pack_is_never_cut(void **state)
 	store_close(s);
 }
 
-static void a_missing_pack_makes_the_index_anew(void **state)
+static void a_missing_pack_is_missing_in_the_index_too(void **state)
 {
 	struct torn *t = *state;
 	restore(t->dir, t->full_index);
@@ -341,6 +341,6 @@ RUN_TESTS(T(a_tail_torn_at_any_byte_is_cut), T(a_last_record_wrong_in_any_byte_i
 	T(a_tail_of_zeros_is_cut), T(damage_in_the_middle_costs_its_record_only),
 	T(a_lost_record_can_be_put_again), T(a_spoiled_head_of_the_pack_is_mended),
 	T(a_pack_torn_while_it_was_made_is_used), T(the_tail_of_an_earlier_pack_is_never_cut),
-	T(a_missing_pack_makes_the_index_anew), T(a_pack_of_a_later_version_is_not_touched),
+	T(a_missing_pack_is_missing_in_the_index_too), T(a_pack_of_a_later_version_is_not_touched),
 	T(a_record_inside_a_damaged_one_is_not_believed),
 	T(damage_takes_away_the_blobs_that_it_hit), T(a_broken_index_is_made_anew))

@@ -1,0 +1,11 @@
+#include "common/base/clock.h"
+
+#include <time.h>
+
+uint64_t clock_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
