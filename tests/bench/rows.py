@@ -27,7 +27,7 @@ tunnel() {
 }
 say() {
 	local answer
-	echo "$* >&2; echo \\$?" >&"${B_SHELL[1]}"
+	echo "{ $*; } >&2; echo \\$?" >&"${B_SHELL[1]}"
 	read -r answer <&"${B_SHELL[0]}"
 	[ "$answer" = 0 ]
 }
@@ -90,9 +90,10 @@ class Skopeo(Row):
     name = "skopeo"
     about = "skopeo copy docker-daemon: docker-daemon:, host b's socket forwarded by ssh"
     script = TUNNEL + """
-tunnel "$WORK/b.sock:${B#unix://}"
-skopeo copy --quiet --insecure-policy --src-daemon-host "$A" --dest-daemon-host "unix://$WORK/b.sock" \\
+tunnel "127.0.0.1:2375:${B#unix://}"
+skopeo copy --quiet --insecure-policy --src-daemon-host "$A" --dest-daemon-host http://127.0.0.1:2375 \\
 	"docker-daemon:$IMAGE" "docker-daemon:$IMAGE"
+true # else the shell would become skopeo, and let go of the tunnel
 """
     programs = ("skopeo",)
 
