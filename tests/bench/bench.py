@@ -3,6 +3,7 @@
 options. With --check it only reads them.
 """
 import argparse
+import fcntl
 import json
 import os
 import statistics
@@ -35,7 +36,7 @@ CHAINS = {
 SCENARIOS = ["cold", "warm", "rebuild", "commit", "no-op", "tiny"]
 ROWS = {row.name: row for row in rows.ALL}
 
-QUICK_PERCENT, QUICK_LIMIT = 12, 20
+QUICK_PERCENT, QUICK_LIMIT = 6, 20
 QUICK_SCENARIOS = {"loopback": SCENARIOS, "100m": SCENARIOS, "lossy": ["warm", "tiny"]}
 RUNS, LIMIT = 3, 300
 SETUP_LIMIT = 600
@@ -58,6 +59,7 @@ def options_of(arguments):
     parser.add_argument("--dray-args", default="")
     parser.add_argument("--drayd-args", default="")
     parser.add_argument("--json")
+    parser.add_argument("--markdown", action="store_true")
     options = parser.parse_args(arguments)
     options.runs = options.runs or (1 if options.quick else RUNS)
     options.limit = options.limit or (QUICK_LIMIT if options.quick else LIMIT)
@@ -118,7 +120,7 @@ class Cells:
 class Bench:
     def __init__(self, options, setting, line):
         self.options, self.setting, self.line = options, setting, line
-        self.cells = Cells()
+        self.cells, self.seed = Cells(), 1
         self.log = setting.directory + "/command.log"
 
     def last_words(self):
@@ -126,11 +128,14 @@ class Bench:
             lines = [text.strip() for text in file if text.strip()]
         return lines[-1][:200] if lines else "it said nothing"
 
-    def move(self, row, image, device, limit):
-        self.line.use(device)
-        run = hosts.measure(self.setting.hosts, self.line, device, row.command(image), limit,
-                            self.log)
+    def move(self, row, image, link, limit):
+        """Over a new line: all rows meet the same losses, and those of each run are others."""
+        self.line.emulate(link, self.seed)
+        run = hosts.measure(self.setting.hosts, self.line, row.command(image), limit, self.log)
         run["image"] = image
+        if run["code"] != 0:
+            for host in self.setting.hosts:
+                host.end_strays()
         if run["code"] is None:
             run.update(outcome="limit", correct=False)
         elif run["code"] != 0:
@@ -156,7 +161,7 @@ class Bench:
 
     def prepare(self, row, image):
         """Moves it unmeasured. Where the way does not work at all, so does nothing that follows."""
-        run = self.move(row, image, hosts.FAST, SETUP_LIMIT)
+        run = self.move(row, image, None, SETUP_LIMIT)
         if run["outcome"] != "done" or not run["correct"]:
             raise hosts.Wrong("%s: %s: %s" % (row.name, image, run.get("why", run["outcome"])))
 
@@ -165,7 +170,6 @@ class Bench:
         return any(run["outcome"] != "done" for run in self.cells.of(profile, scenario, row))
 
     def chain(self, profile, steps, wanted, row):
-        device = hosts.WAN if PROFILES[profile] else hosts.FAST
         steps = list(steps)
         while steps and steps[-1][1] not in wanted:
             steps.pop()
@@ -177,7 +181,7 @@ class Bench:
                 if scenario not in wanted or self.spent(profile, scenario, row.name):
                     self.prepare(row, image)
                     continue
-                run = self.move(row, image, device, self.options.limit)
+                run = self.move(row, image, PROFILES[profile], self.options.limit)
                 self.cells.add(profile, scenario, row.name, run)
                 self.tell(profile, scenario, row, run)
                 if run["outcome"] != "done" and number + 1 < len(steps):
@@ -204,8 +208,10 @@ class Bench:
             file=sys.stderr, flush=True)
 
     def profile(self, profile, wanted, names):
-        self.line.emulate(PROFILES[profile])
-        for _ in range(self.options.runs):
+        """Fills the cells; returns what the line is like."""
+        self.line.emulate(PROFILES[profile], self.seed)
+        probed = self.line.probe(self.log)
+        for self.seed in range(1, self.options.runs + 1):
             for steps in CHAINS.values():
                 if not any(scenario in wanted for _, scenario in steps):
                     continue
@@ -215,6 +221,7 @@ class Bench:
                         self.chain(profile, steps, wanted, row)
                     finally:
                         row.stop()
+        return probed
 
 
 def rows_of(options, setting, profile):
@@ -262,8 +269,15 @@ def engine_directory(options):
     """Of host a: kept from one time to the next when the user says where."""
     if not options.images:
         return os.environ["SANDBOX"] + "/A"
-    version = options.engine or "this"
-    return "%s/engine-%s-%d" % (os.path.abspath(options.images), version, options.percent)
+    directory = "%s/%s-%d" % (os.path.abspath(options.images), options.engine or "engine",
+                              options.percent)
+    os.makedirs(directory, exist_ok=True)
+    options.lock = open(directory + ".lock", "wb")  # until this process ends
+    try:
+        fcntl.flock(options.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise hosts.Wrong("another bench uses %s" % directory) from None
+    return directory
 
 
 def report(outcome, name):
@@ -296,9 +310,11 @@ def measure_all(options, setting, line):
     for profile, wanted in profiles.items():
         names, missing = rows_of(options, setting, profile)
         left_out += [text for text in missing if text not in left_out]
-        bench.profile(profile, wanted, names)
-        tables.add(profile, [name for name in SCENARIOS if name in wanted], names)
+        probed = bench.profile(profile, wanted, names)
+        tables.add(profile, [name for name in SCENARIOS if name in wanted], names, probed)
     tables.print(left_out)
+    if options.markdown:
+        tables.print_markdown()
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": about, "left_out": left_out, "cells": bench.cells.all}, file,
@@ -314,12 +330,12 @@ def main():
         os.environ["ENGINE_VERSION"] = options.engine
     wanted = {name for names in plan(options)[0].values() for name in names}
     sets = [name for name, steps in CHAINS.items() if any(s in wanted for _, s in steps)]
-    pair = [hosts.Host("a", engine_directory(options)),
-            hosts.Host("b", os.environ["SANDBOX"] + "/B")]
-    setting = rows.Setting(pair, options.build, options.dray_args.split(),
-                           options.drayd_args.split())
-    line = None
+    pair, line = [], None
     try:
+        pair = [hosts.Host("a", engine_directory(options)),
+                hosts.Host("b", os.environ["SANDBOX"] + "/B")]
+        setting = rows.Setting(pair, options.build, options.dray_args.split(),
+                               options.drayd_args.split())
         line = hosts.Line(options.link, pair)
         for host in pair:
             host.start_engine()
@@ -334,7 +350,7 @@ def main():
         return 1
     finally:
         if line:
-            line.close()
+            line.unplug()
         for host in pair:
             for server in list(host.servers):
                 host.stop(server)

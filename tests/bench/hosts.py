@@ -1,8 +1,8 @@
 """Two hosts on one machine: each a network namespace with an engine, a cgroup that counts its CPU
 time, and the lines between them.
 """
+import contextlib
 import glob
-import hashlib
 import os
 import re
 import signal
@@ -15,6 +15,7 @@ SUPPORT = os.path.join(HERE, "..", "support")
 NETNS = "/run/netns/"
 ADDRESS = {"a": "10.77.0.1", "b": "10.77.0.2"}  # whatever line leads there
 FAST, WAN = "fast", "wan"  # devices: a plain veth pair, the line of tests/bench/link
+PROBE_PORT, PROBE_SECONDS = 9, 3
 SETTLE_SECONDS = 0.3       # work of a transfer that goes on after its command has ended
 
 # What a stock Debian has.
@@ -78,8 +79,8 @@ class Host:
     def __init__(self, name, engine_dir):
         self.name, self.engine_dir = name, engine_dir
         self.engine = "unix://%s/docker.sock" % engine_dir
-        tag = hashlib.sha1(os.environ["SANDBOX"].encode()).hexdigest()[:8]
-        self.cgroup = Cgroup("dray-bench-%s-%s" % (tag, name))
+        # Beside those of the engine's containers, and removed with them.
+        self.cgroup = Cgroup(self.engine_function("engine_cgroup").strip() + "/host")
         self.servers = []
         run("ip", "netns", "add", name)
         self.ip("link", "set", "lo", "up")
@@ -98,13 +99,17 @@ class Host:
     def run(self, *command, **options):
         return run(*self.command(*command), **options)
 
+    def engine_function(self, name, around=lambda *command: command):
+        return run(*around("/bin/bash", "-c", '. "$1/engine"; "$2" "$3"', "engine", SUPPORT, name,
+                           self.engine_dir),
+                   env={**os.environ, "ENGINE_DETACHED": "yes"}, timeout=120)
+
     def start_engine(self):
-        self.run("/bin/bash", "-c", '. "$1/engine" && engine_start "$2"', "engine", SUPPORT,
-                 self.engine_dir, env={**os.environ, "ENGINE_DETACHED": "yes"}, timeout=120)
+        self.engine_function("engine_start", self.command)
 
     def stop_engine(self):
-        run("/bin/bash", "-c", '. "$1/engine" && engine_stop "$2" && engine_remove_cgroups "$2"',
-            "engine", SUPPORT, self.engine_dir, timeout=60)
+        self.engine_function("engine_stop")
+        self.engine_function("engine_remove_cgroups")
 
     def docker(self, *arguments):
         return self.run("/usr/bin/docker", "-H", self.engine, *arguments).strip()
@@ -165,6 +170,15 @@ class Host:
         return [(pid, status) for pid, status in found.items()
                 if pid not in engine and "VmHWM" in status]
 
+    def end_strays(self):
+        """What a transfer that was stopped has left: sessions of sshd and what runs in them."""
+        servers = {server.pid for server in self.servers}
+        for pid, status in self.tools():
+            of_server = int(status["PPid"]) in servers and status["Name"] != "sshd"
+            if pid not in servers and not of_server:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
     # --- images ---
 
     def images(self):
@@ -204,27 +218,38 @@ class Line:
                     "congctl", CONGESTION)
         self.device = device
 
-    def emulate(self, options):
-        """A line of that kind from now on; without options there is none."""
-        self.use(FAST)
+    def emulate(self, options, seed):
+        """A line of that kind, just plugged in; without options it is the fast one."""
+        self.unplug()
+        if not options:
+            self.use(FAST)
+            return
+        self.link = subprocess.Popen(
+            [self.program, "--host", NETNS + "a", "--host", NETNS + "b", "--device", WAN, "--seed",
+             str(seed), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        if self.link.stdout.readline() != "ready\n":
+            raise Wrong("the line's program does not start")
+        self.use(WAN)
+
+    def unplug(self):
+        """Its device goes with it; the fast line is always there."""
         if self.link:
             self.link.terminate()
-            self.link.wait(10)
+            self.link.communicate(timeout=10)
             self.link = None
-        if options:
-            self.link = subprocess.Popen(
-                [self.program, "--host", NETNS + "a", "--host", NETNS + "b", "--device", WAN,
-                 *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-            if self.link.stdout.readline() != "ready\n":
-                raise Wrong("the line's program does not start")
 
-    def sent_bytes(self, device):
-        return sum(host.sent_bytes(device) for host in self.hosts)
+    def probe(self, log):
+        """Milliseconds for a round trip and Mbit/s of one TCP connection."""
+        a, b = self.hosts
+        sink = b.serve(HERE + "/probe", "sink", str(PROBE_PORT), log=log)
+        b.await_port(PROBE_PORT, sink, log)
+        found = a.run(HERE + "/probe", "send", ADDRESS["b"], str(PROBE_PORT),
+                      str(PROBE_SECONDS), timeout=120)
+        b.stop(sink)
+        return [float(number) for number in found.split()]
 
-    def close(self):
-        if self.link:
-            self.link.terminate()
-            self.link.wait(10)
+    def sent_bytes(self):
+        return sum(host.sent_bytes(self.device) for host in self.hosts)
 
 
 class Peaks(threading.Thread):
@@ -236,11 +261,9 @@ class Peaks(threading.Thread):
         self.bytes, self.name = 0, ""
         for host in hosts:
             for pid, _ in host.tools():
-                try:
+                with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                     with open("/proc/%d/clear_refs" % pid, "w", encoding="ascii") as file:
                         file.write("5")  # servers begin anew
-                except (FileNotFoundError, ProcessLookupError):
-                    pass
 
     def look(self):
         for host in self.hosts:
@@ -261,12 +284,12 @@ class Peaks(threading.Thread):
         self.join()
 
 
-def measure(hosts, line, device, command, limit, log):
+def measure(hosts, line, command, limit, log):
     """Runs a command on the first host and says what it took, in a dict."""
     os.sync()  # what was written before is not this one's
     peaks = Peaks(hosts)
     cpu = [host.cgroup.seconds() for host in hosts]
-    sent = line.sent_bytes(device)
+    sent = line.sent_bytes()
     peaks.start()
     with open(log, "wb") as file:
         began = time.monotonic()
@@ -283,4 +306,4 @@ def measure(hosts, line, device, command, limit, log):
     time.sleep(SETTLE_SECONDS)
     used = [host.cgroup.seconds() - before for host, before in zip(hosts, cpu)]
     return {"code": code, "seconds": seconds, "cpu_a": used[0], "cpu_b": used[1],
-            "bytes": line.sent_bytes(device) - sent, "rss": peaks.bytes, "rss_of": peaks.name}
+            "bytes": line.sent_bytes() - sent, "rss": peaks.bytes, "rss_of": peaks.name}

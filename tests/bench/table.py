@@ -45,10 +45,12 @@ def wall(run):
 class Tables:
     def __init__(self, machine, rows, cells):
         self.machine, self.rows, self.cells = machine, rows, cells
-        self.profiles = []
+        self.profiles, self.probed = [], {}
 
-    def add(self, profile, scenarios, names):
+    def add(self, profile, scenarios, names, probed):
+        """`probed`: milliseconds for a round trip and Mbit/s of one TCP connection, as measured."""
         self.profiles.append((profile, scenarios, names))
+        self.probed[profile] = probed
 
     def row(self, name, run):
         if run["outcome"] == "failed":
@@ -60,6 +62,8 @@ class Tables:
 
     def print_profile(self, profile, scenarios, names):
         print("\n%s" % TITLES[profile])
+        print("  (measured: %.2f ms there and back, %.1f Mbit/s of one connection)"
+              % tuple(self.probed[profile]))
         for scenario in scenarios:
             print("\n%s" % line(("%s" % scenario, *HEADINGS[1:])))
             print("  (%s)" % ABOUT[scenario])
@@ -89,6 +93,23 @@ class Tables:
                 print(("  %-10s %-9s %-28s %-28s" % (
                     profile, scenario, self.ratio(profile, scenario, names, "seconds"),
                     self.ratio(profile, scenario, names, "bytes"))).rstrip())
+
+    def print_markdown(self):
+        """For a README: wall clock and bytes only."""
+        for profile, scenarios, names in self.profiles:
+            print("\n| %s: s / MB | %s |" % (profile, " | ".join(scenarios)))
+            print("|---|%s" % ("---:|" * len(scenarios)))
+            for name in names:
+                print("| %s | %s |" % (name.replace("|", "\\|"), " | ".join(
+                    self.short(self.cells.median(profile, scenario, name))
+                    for scenario in scenarios)))
+
+    def short(self, run):
+        if not run:
+            return ""
+        if run["outcome"] == "failed" or (run["outcome"] == "done" and not run["correct"]):
+            return "fails"
+        return "%s / %.*f" % (wall(run), 2 if run["bytes"] < 1e7 else 0, run["bytes"] / 1e6)
 
     def print(self, left_out):
         about = self.machine
