@@ -15,14 +15,15 @@ import hosts
 import rows
 import table
 
-# The line of each profile, as options of tests/bench/link. "loopback" is a veth pair that nothing slows
+# The line of each profile, as tests/bench/link takes it. "loopback" is a veth pair that nothing slows
 # down: the kernel copies from one namespace to the other.
 PROFILES = {
     "loopback": None,
-    "1g": ["--mbit", "1000", "--delay-us", "250", "--queue-kb", "512", "--gso"],
-    "100m": ["--mbit", "100", "--delay-us", "20000", "--queue-kb", "512", "--gso"],
-    "lossy": ["--mbit", "50", "--delay-us", "50000", "--loss", "1", "--queue-kb", "640"],
+    "1g": {"mbit": 1000, "delay-us": 250, "queue-kb": 512},
+    "100m": {"mbit": 100, "delay-us": 20000, "queue-kb": 512},
+    "lossy": {"mbit": 50, "delay-us": 50000, "queue-kb": 640, "loss": 1},
 }
+TOO_SLOW = 0.7  # of the rate that is due: the machine is busy with something else
 
 # Steps of a scenario, in order: image, and the scenario that it is measured for. They begin on a host b
 # that has nothing. A step that no wanted scenario measures is still done, over the fast line: the next
@@ -207,10 +208,22 @@ class Bench:
             profile, scenario, row.name, run["seconds"], run["bytes"] / 1e6, text),
             file=sys.stderr, flush=True)
 
+    def probe(self, link):
+        """What the line is like. One that is better than it says would make fools of us."""
+        milliseconds, mbit = self.line.probe(self.log)
+        if link:
+            if milliseconds < 2 * link["delay-us"] / 1e3 or mbit > link["mbit"]:
+                raise hosts.Wrong("the line has %.2f ms and %.1f Mbit/s instead of %s"
+                                  % (milliseconds, mbit, link))
+            if "loss" not in link and mbit < TOO_SLOW * link["mbit"]:
+                print("bench: a line of %d Mbit/s has only %.1f: this machine is too busy"
+                      % (link["mbit"], mbit), file=sys.stderr, flush=True)
+        return milliseconds, mbit
+
     def profile(self, profile, wanted, names):
         """Fills the cells; returns what the line is like."""
         self.line.emulate(PROFILES[profile], self.seed)
-        probed = self.line.probe(self.log)
+        probed = self.probe(PROFILES[profile])
         for self.seed in range(1, self.options.runs + 1):
             for steps in CHAINS.values():
                 if not any(scenario in wanted for _, scenario in steps):

@@ -218,15 +218,18 @@ class Line:
                     "congctl", CONGESTION)
         self.device = device
 
-    def emulate(self, options, seed):
-        """A line of that kind, just plugged in; without options it is the fast one."""
+    def emulate(self, link, seed):
+        """A line of that kind, just plugged in; without one it is the fast one."""
         self.unplug()
-        if not options:
+        if not link:
             self.use(FAST)
             return
+        options = ["--%s=%s" % item for item in {**link, "seed": seed}.items()]
+        if "loss" not in link:
+            options.append("--gso")
         self.link = subprocess.Popen(
-            [self.program, "--host", NETNS + "a", "--host", NETNS + "b", "--device", WAN, "--seed",
-             str(seed), *options], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+            [self.program, "--host", NETNS + "a", "--host", NETNS + "b", "--device", WAN, *options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
         if self.link.stdout.readline() != "ready\n":
             raise Wrong("the line's program does not start")
         self.use(WAN)
@@ -246,7 +249,8 @@ class Line:
         found = a.run(HERE + "/probe", "send", ADDRESS["b"], str(PROBE_PORT),
                       str(PROBE_SECONDS), timeout=120)
         b.stop(sink)
-        return [float(number) for number in found.split()]
+        milliseconds, mbit = found.split()
+        return float(milliseconds), float(mbit)
 
     def sent_bytes(self):
         return sum(host.sent_bytes(self.device) for host in self.hosts)

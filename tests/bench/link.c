@@ -36,8 +36,7 @@
 #define WAITING_MAX 8192u /* packets of a direction; a power of two */
 #define READS_AT_ONCE 64  /* then it looks whether something is due */
 #define ETHERNET_BYTES 38 /* of every frame: preamble, header, checksum, gap */
-#define REPEATED_BYTES 52 /* headers of IP and TCP with a timestamp, which a cut packet has anew   \
-			   */
+#define REPEATED_BYTES 52 /* headers of IP and TCP that each piece of a cut packet has */
 
 struct packet {
 	int64_t due;
