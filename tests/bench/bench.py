@@ -1,0 +1,374 @@
+#!/usr/bin/python3
+"""bench.py: measures dray beside its rivals, in the sandbox that `run` makes; see there for the
+options. With --check it only reads them.
+"""
+import argparse
+import fcntl
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import hosts
+import rows
+import table
+
+# The line of each profile, as tests/bench/link takes it. "loopback" is a veth pair that nothing slows
+# down: the kernel copies from one namespace to the other.
+PROFILES = {
+    "loopback": None,
+    "1g": {"mbit": 1000, "delay-us": 250, "queue-kb": 512},
+    "100m": {"mbit": 100, "delay-us": 20000, "queue-kb": 512},
+    "lossy": {"mbit": 50, "delay-us": 50000, "queue-kb": 640, "loss": 1},
+}
+TOO_SLOW = 0.7  # of the rate that is due: the machine is busy with something else
+
+# Steps of a scenario, in order: image, and the scenario that it is measured for. They begin on a host b
+# that has nothing. A step that no wanted scenario measures is still done, over the fast line: the next
+# one builds on it.
+CHAINS = {
+    "app": [("app:1", "cold"), ("app:2", "warm"), ("app:2", "no-op")],
+    "rebuild": [("rebuild:1", None), ("rebuild:2", "rebuild")],
+    "commit": [("commit:1", None), ("commit:2", "commit")],
+    "tiny": [("tiny:1", "tiny")],
+}
+SCENARIOS = ["cold", "warm", "rebuild", "commit", "no-op", "tiny"]
+ROWS = {row.name: row for row in rows.ALL}
+
+QUICK_PERCENT, QUICK_LIMIT = 6, 20
+QUICK_SCENARIOS = {"loopback": SCENARIOS, "100m": SCENARIOS, "lossy": ["warm", "tiny"]}
+RUNS, LIMIT = 3, 300
+SETUP_LIMIT = 600
+
+
+def options_of(arguments):
+    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--link", help=argparse.SUPPRESS)
+    parser.add_argument("--build", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--profile", action="append", choices=list(PROFILES))
+    parser.add_argument("--scenario", action="append", choices=SCENARIOS)
+    parser.add_argument("--row", action="append", choices=list(ROWS))
+    parser.add_argument("--engine", choices=["20.10", "26", "28"])
+    parser.add_argument("--runs", type=int)
+    parser.add_argument("--limit", type=int)
+    parser.add_argument("--percent", type=int)
+    parser.add_argument("--images")
+    parser.add_argument("--dray-args", default="")
+    parser.add_argument("--drayd-args", default="")
+    parser.add_argument("--json")
+    parser.add_argument("--markdown", action="store_true")
+    options = parser.parse_args(arguments)
+    options.runs = options.runs or (1 if options.quick else RUNS)
+    options.limit = options.limit or (QUICK_LIMIT if options.quick else LIMIT)
+    options.percent = options.percent or (QUICK_PERCENT if options.quick else 100)
+    for name in ("runs", "limit", "percent"):
+        if not 1 <= getattr(options, name) <= 3600:
+            parser.error("argument --%s: use 1 to 3600" % name)
+    return options
+
+
+def plan(options):
+    """Profile to the scenarios that are measured over it, and what was left out."""
+    wanted = options.scenario or SCENARIOS
+    profiles = options.profile or list(PROFILES)
+    left_out = []
+    if options.quick and not options.profile:
+        profiles = list(QUICK_SCENARIOS)
+        left_out.append("profile 1g")
+    found = {}
+    for profile in profiles:
+        of_profile = wanted
+        if options.quick and not options.scenario and not options.profile:
+            of_profile = QUICK_SCENARIOS[profile]
+            if missing := [name for name in wanted if name not in of_profile]:
+                left_out.append("%s of profile %s" % (", ".join(missing), profile))
+        found[profile] = of_profile
+    return found, left_out
+
+
+class Cells:
+    """What was measured: profile, scenario and row to a list of runs."""
+
+    def __init__(self):
+        self.runs, self.all = {}, []
+
+    def add(self, profile, scenario, row, run):
+        self.runs.setdefault((profile, scenario, row), []).append(run)
+        self.all.append({"profile": profile, "scenario": scenario, "row": row, **run})
+
+    def of(self, profile, scenario, row):
+        return self.runs.get((profile, scenario, row), [])
+
+    def median(self, profile, scenario, row):
+        """A run made of each column's median; one that did not succeed stands for all."""
+        runs = self.of(profile, scenario, row)
+        for run in runs:
+            if run["outcome"] != "done":
+                return run
+        if not runs:
+            return None
+        numbers = ("seconds", "cpu_a", "cpu_b", "bytes", "rss")
+        highest = max(runs, key=lambda run: run["rss"])
+        return {**runs[0], **{n: statistics.median(run[n] for run in runs) for n in numbers},
+                "rss": highest["rss"], "rss_of": highest["rss_of"],
+                "correct": all(run["correct"] for run in runs)}
+
+
+class Bench:
+    def __init__(self, options, setting, line):
+        self.options, self.setting, self.line = options, setting, line
+        self.cells, self.seed = Cells(), 1
+        self.log = setting.directory + "/command.log"
+
+    def last_words(self):
+        with open(self.log, encoding="utf-8", errors="replace") as file:
+            lines = [text.strip() for text in file if text.strip()]
+        return lines[-1][:200] if lines else "it said nothing"
+
+    def move(self, row, image, link, limit):
+        """Over a new line: all rows meet the same losses, and those of each run are others."""
+        self.line.emulate(link, self.seed)
+        run = hosts.measure(self.setting.hosts, self.line, row.command(image), limit, self.log)
+        run["image"] = image
+        if run["code"] != 0:
+            for host in self.setting.hosts:
+                host.end_strays()
+        if run["code"] is None:
+            run.update(outcome="limit", correct=False)
+        elif run["code"] != 0:
+            run.update(outcome="failed", correct=False, why=self.last_words())
+        else:
+            why = self.wrong(image)
+            run.update(outcome="done", correct=not why)
+            if why:
+                run["why"] = why
+        return run
+
+    def wrong(self, image):
+        """What is not as it must be about the image on host b."""
+        a, b = self.setting.hosts
+        try:
+            wanted, found = a.inspect(image), b.inspect(image)
+            if wanted != found:
+                return "%s on host b is %s instead of %s" % (image, found, wanted)
+            said = b.docker("run", "--rm", "--network", "none", image)
+            return "" if said == image else "a container of %s says '%s'" % (image, said)
+        except hosts.Wrong as wrong:
+            return str(wrong)
+
+    def prepare(self, row, image):
+        """Moves it unmeasured. Where the way does not work at all, so does nothing that follows."""
+        run = self.move(row, image, None, SETUP_LIMIT)
+        if run["outcome"] != "done" or not run["correct"]:
+            raise hosts.Wrong("%s: %s: %s" % (row.name, image, run.get("why", run["outcome"])))
+
+    def spent(self, profile, scenario, row):
+        """One that did not end within the limit will not do so the next time."""
+        return any(run["outcome"] != "done" for run in self.cells.of(profile, scenario, row))
+
+    def chain(self, profile, steps, wanted, row):
+        steps = list(steps)
+        while steps and steps[-1][1] not in wanted:
+            steps.pop()
+        if all(self.spent(profile, scenario, row.name) for _, scenario in steps if scenario in wanted):
+            return
+        row.reset()
+        try:
+            for number, (image, scenario) in enumerate(steps):
+                if scenario not in wanted or self.spent(profile, scenario, row.name):
+                    self.prepare(row, image)
+                    continue
+                run = self.move(row, image, PROFILES[profile], self.options.limit)
+                self.cells.add(profile, scenario, row.name, run)
+                self.tell(profile, scenario, row, run)
+                if run["outcome"] != "done" and number + 1 < len(steps):
+                    time.sleep(1)  # until what was stopped has ended on host b, too
+                    row.reset()
+                    for before, _ in steps[:number + 1]:
+                        self.prepare(row, before)
+        except hosts.Wrong as wrong:
+            self.fail_rest(profile, steps, wanted, row, str(wrong))
+
+    def fail_rest(self, profile, steps, wanted, row, why):
+        print("bench: %s" % why, file=sys.stderr)
+        for image, scenario in steps:
+            if scenario in wanted and not self.cells.of(profile, scenario, row.name):
+                self.cells.add(profile, scenario, row.name, {
+                    "outcome": "failed", "correct": False, "why": why, "image": image, "code": None,
+                    "seconds": 0, "cpu_a": 0, "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""})
+
+    def tell(self, profile, scenario, row, run):
+        text = {"done": "" if run["correct"] else "NOT CORRECT: " + run.get("why", ""),
+                "failed": "failed: " + run.get("why", ""), "limit": "not done"}[run["outcome"]]
+        print("bench: %-8s %-8s %-18s %8.2f s %9.2f MB %s" % (
+            profile, scenario, row.name, run["seconds"], run["bytes"] / 1e6, text),
+            file=sys.stderr, flush=True)
+
+    def probe(self, link):
+        """What the line is like. One that is better than it says would make fools of us."""
+        milliseconds, mbit = self.line.probe(self.log)
+        if link:
+            if milliseconds < 2 * link["delay-us"] / 1e3 or mbit > link["mbit"]:
+                raise hosts.Wrong("the line has %.2f ms and %.1f Mbit/s instead of %s"
+                                  % (milliseconds, mbit, link))
+            if "loss" not in link and mbit < TOO_SLOW * link["mbit"]:
+                print("bench: a line of %d Mbit/s has only %.1f: this machine is too busy"
+                      % (link["mbit"], mbit), file=sys.stderr, flush=True)
+        return milliseconds, mbit
+
+    def profile(self, profile, wanted, names):
+        """Fills the cells; returns what the line is like."""
+        self.line.emulate(PROFILES[profile], self.seed)
+        probed = self.probe(PROFILES[profile])
+        for self.seed in range(1, self.options.runs + 1):
+            for steps in CHAINS.values():
+                if not any(scenario in wanted for _, scenario in steps):
+                    continue
+                for name in names:
+                    row = ROWS[name](self.setting)
+                    try:
+                        self.chain(profile, steps, wanted, row)
+                    finally:
+                        row.stop()
+        return probed
+
+
+def rows_of(options, setting, profile):
+    """Those that can be measured here, and why not the others."""
+    names, left_out = [], []
+    for name, kind in ROWS.items():
+        if options.row and name not in options.row:
+            continue
+        if kind in rows.OF_DRAY[1:] and profile != "lossy" and not options.row:
+            continue
+        if why := kind(setting).missing():
+            left_out.append("row %s: %s" % (name, why))
+        else:
+            names.append(name)
+    return names, left_out
+
+
+def machine(options, host):
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for text in file:
+            if text.startswith("model name"):
+                model = text.split(":", 1)[1].strip()
+                break
+    with open("/proc/meminfo", encoding="ascii") as file:
+        memory = int(file.readline().split()[1]) // 1000000
+    return {"cpus": os.cpu_count(), "model": model, "memory_gb": memory,
+            "kernel": os.uname().release, "engine": host.docker("version", "--format",
+                                                                "{{.Server.Version}}"),
+            "load": os.getloadavg()[0], "percent": options.percent, "runs": options.runs,
+            "limit": options.limit, "date": time.strftime("%Y-%m-%d")}
+
+
+def make_images(options, host, sets):
+    """Those that are not there yet, of an engine that may have been kept."""
+    there = set(host.docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}").split())
+    missing = [name for name in sets if not {image for image, _ in CHAINS[name]} <= there]
+    if missing:
+        print("bench: making the images: %s" % ", ".join(missing), file=sys.stderr, flush=True)
+        subprocess.run([hosts.HERE + "/images", host.engine_dir, str(options.percent), *missing],
+                       stdin=subprocess.DEVNULL, check=True, timeout=1200)
+
+
+def engine_directory(options):
+    """Of host a: kept from one time to the next when the user says where."""
+    if not options.images:
+        return os.environ["SANDBOX"] + "/A"
+    directory = "%s/%s-%d" % (os.path.abspath(options.images), options.engine or "engine",
+                              options.percent)
+    os.makedirs(directory, exist_ok=True)
+    options.lock = open(directory + ".lock", "wb")  # until this process ends
+    try:
+        fcntl.flock(options.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise hosts.Wrong("another bench uses %s" % directory) from None
+    return directory
+
+
+def report(outcome, name):
+    line = "%-4s bench/%s" % (outcome, name)
+    print(line)
+    if path := os.environ.get("DRAY_TEST_RESULTS"):
+        with open(path, "a", encoding="utf-8") as file:
+            print(line, file=file)
+
+
+def judge(cells):
+    """dray's pushes must all have arrived; what rivals do is told, not judged."""
+    ours = {row.name for row in rows.OF_DRAY}
+    wrong = [cell for cell in cells.all if cell["row"] in ours and not cell["correct"]]
+    count = sum(cell["row"] in ours for cell in cells.all)
+    good = count > 0 and not wrong
+    if count > 0:
+        report("ok" if good else "FAIL", "each of %d pushes of dray arrives whole and runs" % count)
+    for cell in wrong:
+        print("        %s, %s, %s: %s: %s" % (cell["profile"], cell["scenario"], cell["row"],
+                                            cell["outcome"], cell.get("why", "")))
+    return not wrong
+
+
+def measure_all(options, setting, line):
+    bench = Bench(options, setting, line)
+    profiles, left_out = plan(options)
+    about = machine(options, setting.hosts[0])
+    tables = table.Tables(about, ROWS, bench.cells)
+    for profile, wanted in profiles.items():
+        names, missing = rows_of(options, setting, profile)
+        left_out += [text for text in missing if text not in left_out]
+        probed = bench.profile(profile, wanted, names)
+        tables.add(profile, [name for name in SCENARIOS if name in wanted], names, probed)
+    tables.print(left_out)
+    if options.markdown:
+        tables.print_markdown()
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": about, "left_out": left_out, "cells": bench.cells.all}, file,
+                      indent=1)
+    return judge(bench.cells)
+
+
+def main():
+    options = options_of(sys.argv[1:])
+    if options.check:
+        return 0
+    if options.engine in ("26", "28"):
+        os.environ["ENGINE_VERSION"] = options.engine
+    wanted = {name for names in plan(options)[0].values() for name in names}
+    sets = [name for name, steps in CHAINS.items() if any(s in wanted for _, s in steps)]
+    pair, line = [], None
+    try:
+        pair = [hosts.Host("a", engine_directory(options)),
+                hosts.Host("b", os.environ["SANDBOX"] + "/B")]
+        setting = rows.Setting(pair, options.build, options.dray_args.split(),
+                               options.drayd_args.split())
+        line = hosts.Line(options.link, pair)
+        for host in pair:
+            host.start_engine()
+        version = pair[0].docker("version", "--format", "{{.Server.Version}}")
+        if options.engine and not version.startswith(options.engine):
+            raise hosts.Wrong("this machine's Docker is %s, not %s" % (version, options.engine))
+        make_images(options, pair[0], sets)
+        setting.start_sshd()
+        return 0 if measure_all(options, setting, line) else 1
+    except hosts.Wrong as wrong:
+        print("bench: %s" % wrong, file=sys.stderr)
+        return 1
+    finally:
+        if line:
+            line.unplug()
+        for host in pair:
+            for server in list(host.servers):
+                host.stop(server)
+            host.stop_engine()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
