@@ -243,29 +243,25 @@ static const uint8_t digits[256] = { ['A'] = 1,
 /* In place. */
 static bool decode(struct text *t)
 {
-	const uint8_t *from = (const uint8_t *)t->s;
+	const uint8_t *from = (const uint8_t *)t->s, *end = from + t->n;
 	uint8_t *to = (uint8_t *)t->s;
 	size_t pad = 0;
 
 	if (t->n % 4 != 0)
 		return false;
 	while (pad < 2 && pad < t->n && t->s[t->n - 1 - pad] == '=')
-		pad++;
-	for (size_t left = t->n; left > 0; left -= 4, from += 4) {
-		size_t n = left == 4 ? 3 - pad : 3;
-		uint32_t a = digits[from[0]], b = digits[from[1]];
-		uint32_t c = n > 1 ? digits[from[2]] : 1, d = n > 2 ? digits[from[3]] : 1;
-		uint32_t v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		t->s[t->n - 1 - pad++] = 'A'; /* zeros, cut off below */
+	for (; from < end; from += 4) {
+		uint32_t v = (digits[from[0]] - 1u) << 18 | (digits[from[1]] - 1u) << 12 |
+			     (digits[from[2]] - 1u) << 6 | (digits[from[3]] - 1u);
 
-		if (a == 0 || b == 0 || c == 0 || d == 0)
+		if (v >> 24) /* what is no digit sets all bits */
 			return false;
 		*to++ = (uint8_t)(v >> 16);
-		if (n > 1)
-			*to++ = (uint8_t)(v >> 8);
-		if (n > 2)
-			*to++ = (uint8_t)v;
+		*to++ = (uint8_t)(v >> 8);
+		*to++ = (uint8_t)v;
 	}
-	t->n = (size_t)(to - (uint8_t *)t->s);
+	t->n = (size_t)(to - (uint8_t *)t->s) - pad;
 	return true;
 }
 
