@@ -16,7 +16,7 @@
 #define CONGESTION_NAME_MAX 15u /* TCP_CA_NAME_MAX less its NUL */
 
 struct push_options {
-	const char *to, *engine, *compress, *lanes, *congestion;
+	const char *to, *engine, *read, *compress, *lanes, *congestion;
 	uint64_t retry_for, limit_rate;
 	bool json, quiet, verbose, dry_run, help;
 };
@@ -91,6 +91,21 @@ static int parse_link(const struct push_options *o, struct lanes_options *ret, s
 	return parse_congestion(o->congestion, &ret->congestion, err);
 }
 
+static int parse_read(const char *s, enum engine_read *ret, struct err *err)
+{
+	static const char *const words[] = {
+		[READ_AUTO] = "auto", [READ_DIRECT] = "direct", [READ_API] = "api"
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+		if (strcmp(s, words[i]) == 0) {
+			*ret = (enum engine_read)i;
+			return 0;
+		}
+	}
+	return err_set(err, ERR_USAGE, "--read takes auto, direct or api");
+}
+
 static int parse(int argc, char **argv, struct push_options *o, struct push_run_options *run,
 	struct err *err)
 {
@@ -98,6 +113,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "the target, a name given to dray pair" },
 		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
 			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		{ "read", 0, OPTION_TEXT, &o->read, "HOW",
+			"direct: the engine's own files; api: through it; auto (the default)" },
 		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },
 		{ "compress", 0, OPTION_TEXT, &o->compress, "LEVEL",
 			"auto (the default), none, or zstd's 1 to 19" },
@@ -141,14 +158,14 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	run->dry_run = o->dry_run;
 	run->retry_for_ms = min_u64(o->retry_for, UINT64_MAX / 1000) * 1000;
 	run->style = o->json ? REPORT_JSON : o->quiet ? REPORT_QUIET : REPORT_TEXT;
-	if (parse_link(o, &run->lanes, err) != 0)
+	if (parse_link(o, &run->lanes, err) != 0 || parse_read(o->read, &run->read, err) != 0)
 		return -1;
 	return parse_level(o->compress, &run->level, err);
 }
 
 int cmd_push(int argc, char **argv)
 {
-	struct push_options o = { .retry_for = RETRY_FOR_SECONDS };
+	struct push_options o = { .read = "auto", .retry_for = RETRY_FOR_SECONDS };
 	struct push_run_options run = { 0 };
 	struct key_pair *key = NULL;
 	struct target *target = NULL;

@@ -95,6 +95,8 @@ static void on_saved(void *ctx, const struct err *err)
 	}
 	if (err) {
 		p->result.engine_failed = true;
+		if (err->code == ERR_AGAIN)
+			p->result.other_form = p->c.past->by_api = true;
 		push_end(p, err);
 		return;
 	}
@@ -160,7 +162,8 @@ static int start_sending(struct push *p, struct err *err)
 		free(config);
 	}
 	if (r == 0 && source_wants_more(p->source))
-		return engine_save_start(p->c.engine, p->c.image, &source_sink, p->source, on_saved,
+		return engine_read_start(p->c.engine, p->c.info, p->c.image,
+			p->c.past->by_api ? READ_API : p->c.read, &source_sink, p->source, on_saved,
 			p, &p->save, err);
 	p->read_all = true;
 	return r;

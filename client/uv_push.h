@@ -22,6 +22,7 @@ struct push_past {
 	uint64_t bytes_read; /* of layers, each one once */
 	uint64_t applied;    /* the most bytes that the target's engine was given in one try */
 	bool full_names;     /* short names were not enough */
+	bool by_api;	     /* the engine's files could not be read */
 };
 
 struct push_config {
@@ -36,6 +37,7 @@ struct push_config {
 	uint16_t n_tags;
 	uint32_t job; /* 0 and up in a session */
 	int level;    /* zstd's; 0: none; LEVEL_AUTO */
+	enum engine_read read;
 	bool dry_run;
 	struct push_past *past; /* must outlive the push */
 };
@@ -43,7 +45,7 @@ struct push_config {
 struct push_result {
 	bool answered;	    /* this try's offer was */
 	bool engine_failed; /* it was this end's engine */
-	bool other_form;    /* the next try uses full names, which mends it */
+	bool other_form;    /* the next try uses full names, or the API, which mends it */
 	size_t layers, layers_skipped, tags;
 	bool image_present, config_present;
 	uint64_t bytes_total; /* the image's size as the engine counts it */

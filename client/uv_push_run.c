@@ -166,6 +166,7 @@ static int start_push(struct run *r, const struct msg_welcome *w, struct err *er
 		.tags = r->facts.tags,
 		.n_tags = (uint16_t)r->facts.n_tags,
 		.level = r->o->level,
+		.read = r->o->read,
 		.dry_run = r->o->dry_run,
 		.past = &r->past };
 

@@ -15,6 +15,7 @@ struct push_run_options {
 	const struct target *target;
 	int level; /* zstd's; 0: none; LEVEL_AUTO */
 	struct lanes_options lanes;
+	enum engine_read read;
 	bool dry_run;
 	uint64_t retry_for_ms; /* 0: the first failure is the last */
 	enum report_style style;

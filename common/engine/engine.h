@@ -86,7 +86,7 @@ void engine_remove_image(struct engine *e, const struct digest *id, engine_done_
 typedef void engine_bool_fn(void *ctx, bool yes, const struct err *err);
 void engine_image_in_use(struct engine *e, const struct digest *id, engine_bool_fn *fn, void *ctx);
 
-/* --- save: an image out of the engine --- */
+/* --- save: an image out of the engine, or of its files --- */
 
 #define SAVE_LAYER_UNKNOWN SIZE_MAX
 
@@ -107,6 +107,22 @@ struct engine_save_sink {
 };
 
 struct engine_save;
+
+/* Where an image's layers are read: from the engine's own files (overlay2, on this machine, with
+ * the right to), or out of the archive that the engine makes of it. */
+enum engine_read { READ_AUTO, READ_DIRECT, READ_API };
+
+/*
+ * Starts to read the image: from the engine's files in the way of READ_DIRECT (ERR_FAILED when that
+ * is impossible), from its archive in the way of READ_API, and READ_AUTO takes the files where it
+ * can. `image` and `info` are copied. `fn` fires on the loop's thread when everything was read or
+ * something failed; the sink checks each layer against its diffID (ERR_VERIFY). ERR_AGAIN, from
+ * READ_AUTO only: the files turned out not to be right; READ_API may do what is left.
+ */
+int engine_read_start(struct engine *e, const struct engine_info *info,
+	const struct engine_image *image, enum engine_read way, const struct engine_save_sink *sink,
+	void *sink_ctx, engine_done_fn *fn, void *ctx, struct engine_save **ret,
+	struct err *err) MUST_CHECK;
 
 /* Starts GET /images/{id}/get and a thread that reads the archive. `image` is copied. `fn` fires on
  * the loop's thread when the archive was read to its end or something failed. The layers that were

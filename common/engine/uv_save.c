@@ -1,13 +1,15 @@
 /*
- * The happy path: the archive's bytes go from the socket into a bounded pipe on the loop's thread;
- * a thread of the save's own reads the pipe through libarchive and feeds the sink. A full pipe
- * pauses the socket, and the thread wakes the loop when there is room again. When both the request
- * and the thread are over, the owner is told. Whichever fails first ends the other.
+ * An image out of the engine, by its archive or by its files. The happy path: the archive's bytes
+ * go from the socket into a bounded pipe on the loop's thread; a thread of the save's own reads the
+ * pipe through libarchive and feeds the sink. A full pipe pauses the socket, and the thread wakes
+ * the loop when there is room again. When both the request and the thread are over, the owner is
+ * told. Whichever fails first ends the other. Where the files are read, there is the thread alone.
  */
 #include "common/engine/uv_save.h"
 
 #include "common/engine/byte_pipe.h"
 #include "common/engine/engine_call.h"
+#include "common/engine/overlay2.h"
 #include "common/engine/save_reader.h"
 
 #include <stdatomic.h>
@@ -20,6 +22,9 @@ struct engine_save {
 	struct engine *engine;
 	struct engine_save *next; /* in engine->saves */
 	struct engine_image image;
+	enum engine_read way;	  /* as it was asked for */
+	bool direct;		  /* from the files: no request, no pipe */
+	struct engine_info *info; /* of direct reads */
 	struct engine_save_sink sink;
 	void *sink_ctx;
 	engine_done_fn *fn;
@@ -30,7 +35,7 @@ struct engine_save {
 	uv_thread_t thread;
 	uv_async_t wake;
 	bool request_over, canceled;
-	atomic_bool reader_over;
+	atomic_bool reader_over, stop;
 	struct err err; /* the reader's; written by the thread before reader_over */
 	int result;
 };
@@ -44,11 +49,25 @@ static int read_pipe(void *ctx, const void **ret, size_t *ret_n, struct err *err
 	return byte_pipe_get(s->pipe, ret, ret_n, err);
 }
 
-static void read_archive(void *ctx)
+static int read_files(struct engine_save *s)
+{
+	int r = overlay2_read(s->info, &s->image, &s->stop, &s->sink, s->sink_ctx, &s->err);
+
+	if (r == 0 || s->err.code != ERR_AGAIN)
+		return r;
+	if (s->way == READ_AUTO)
+		return err_wrap(&s->err, "cannot read the engine's files, which is then asked for "
+					 "the image instead");
+	s->err.code = ERR_FAILED;
+	return err_wrap(&s->err, "cannot read the engine's files");
+}
+
+static void read_image(void *ctx)
 {
 	struct engine_save *s = ctx;
 
-	s->result = save_read(&s->image, read_pipe, s, &s->sink, s->sink_ctx, &s->err);
+	s->result = s->direct ? read_files(s)
+			      : save_read(&s->image, read_pipe, s, &s->sink, s->sink_ctx, &s->err);
 	atomic_store(&s->reader_over, true);
 	uv_async_send(&s->wake);
 }
@@ -66,6 +85,7 @@ static void free_save(struct engine_save *s)
 {
 	byte_pipe_free(s->pipe);
 	free(s->image.diff_ids);
+	free(s->info);
 	free(s);
 }
 
@@ -137,8 +157,11 @@ void engine_save_cancel(struct engine_save *s)
 	if (s->request_over && atomic_load(&s->reader_over))
 		return;
 	s->canceled = true;
+	atomic_store(&s->stop, true);
 	http_cancel(&s->request);
-	byte_pipe_end(s->pipe, &(struct err){ .code = ERR_INTERRUPTED, .text = "interrupted" });
+	if (s->pipe)
+		byte_pipe_end(
+			s->pipe, &(struct err){ .code = ERR_INTERRUPTED, .text = "interrupted" });
 }
 
 void uv_save_cancel_all(struct engine *e)
@@ -181,40 +204,90 @@ static void start_request(struct engine_save *s)
 		http_fail(&s->request, ERR_NOMEM, "out of memory");
 }
 
-int engine_save_start(struct engine *e, const struct engine_image *image,
-	const struct engine_save_sink *sink, void *sink_ctx, engine_done_fn *fn, void *ctx,
-	struct engine_save **ret, struct err *err)
+static int start_thread(struct engine_save *s, struct err *err)
 {
-	struct engine_save *s = calloc(1, sizeof(*s));
-	int r;
+	int r = uv_async_init(s->engine->loop, &s->wake, woken);
 
-	if (!s)
-		return err_nomem(err);
-	s->engine = e;
-	s->sink = *sink;
-	s->sink_ctx = sink_ctx;
-	s->ctx = ctx;
-	s->fn = fn;
-	s->pipe = byte_pipe_new(SAVE_PIPE_SIZE, pipe_has_room, s);
-	if (!s->pipe || copy_image(s, image, err) != 0) {
-		r = s->pipe ? -1 : err_nomem(err);
-		free_save(s);
-		return r;
-	}
-	r = uv_async_init(e->loop, &s->wake, woken);
 	if (r != 0) {
 		free_save(s);
 		return err_errno(err, -r, "cannot wake the event loop");
 	}
 	s->wake.data = s;
-	r = uv_thread_create(&s->thread, read_archive, s);
+	r = uv_thread_create(&s->thread, read_image, s);
 	if (r != 0) {
 		uv_close((uv_handle_t *)&s->wake, discarded);
 		return err_errno(err, -r, "cannot start a thread");
 	}
-	s->next = e->saves;
-	e->saves = s;
-	start_request(s);
+	s->next = s->engine->saves;
+	s->engine->saves = s;
+	return 0;
+}
+
+/* What the thread reads of. */
+static int prepare(struct engine_save *s, const struct engine_info *info,
+	const struct engine_image *image, struct err *err)
+{
+	if (s->direct) {
+		s->request_over = true;
+		s->info = malloc(sizeof(*s->info));
+		if (!s->info)
+			return err_nomem(err);
+		*s->info = *info;
+	} else {
+		s->pipe = byte_pipe_new(SAVE_PIPE_SIZE, pipe_has_room, s);
+		if (!s->pipe)
+			return err_nomem(err);
+	}
+	return copy_image(s, image, err);
+}
+
+/* Whether the files are to be read; -1 when they are, and cannot. */
+static int choose(struct engine *e, const struct engine_info *info,
+	const struct engine_image *image, enum engine_read way, bool *ret, struct err *err)
+{
+	struct err why;
+
+	*ret = way != READ_API && overlay2_check(info, image, &why) == 0;
+	if (way != READ_DIRECT || *ret)
+		return 0;
+	return err_set(err, ERR_FAILED, "cannot read the files of the engine at %s: %s", e->host,
+		why.text);
+}
+
+int engine_read_start(struct engine *e, const struct engine_info *info,
+	const struct engine_image *image, enum engine_read way, const struct engine_save_sink *sink,
+	void *sink_ctx, engine_done_fn *fn, void *ctx, struct engine_save **ret, struct err *err)
+{
+	struct engine_save *s;
+	bool direct;
+
+	if (choose(e, info, image, way, &direct, err) != 0)
+		return -1;
+	s = calloc(1, sizeof(*s));
+	if (!s)
+		return err_nomem(err);
+	s->engine = e;
+	s->way = way;
+	s->direct = direct;
+	s->sink = *sink;
+	s->sink_ctx = sink_ctx;
+	s->ctx = ctx;
+	s->fn = fn;
+	if (prepare(s, info, image, err) != 0) {
+		free_save(s);
+		return -1;
+	}
+	if (start_thread(s, err) != 0)
+		return -1;
+	if (!direct)
+		start_request(s);
 	*ret = s;
 	return 0;
+}
+
+int engine_save_start(struct engine *e, const struct engine_image *image,
+	const struct engine_save_sink *sink, void *sink_ctx, engine_done_fn *fn, void *ctx,
+	struct engine_save **ret, struct err *err)
+{
+	return engine_read_start(e, NULL, image, READ_API, sink, sink_ctx, fn, ctx, ret, err);
 }
