@@ -258,13 +258,28 @@ test_a_receiver_that_dies_for_good_is_code_6() {
 	assert_works
 }
 
+offers_made() {
+	grep -c ': offers ' "$STATE.log"
+}
+
+# await_offer NUMBER: until more than so many offers were made.
+await_offer() {
+	local i
+	for ((i = 0; i < 500; i++)); do
+		[ "$(offers_made)" = "$1" ] || return 0
+		sleep 0.01
+	done
+	fail "no offer"
+}
+
 # hold_push CONFIG: begins a push, stops its process in the middle and prints its number.
 hold_push() {
-	local client
+	local client offers
+	offers=$(offers_made)
 	DRAY_CONFIG_DIR=$1 "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
 		>/dev/null 2>"$1.held" &
 	client=$!
-	sleep 0.3
+	await_offer "$offers"
 	kill -STOP "$client"
 	echo "$client"
 }
@@ -285,13 +300,14 @@ test_a_key_has_four_sessions_at_once_and_a_fifth_waits() {
 }
 
 test_revoking_a_key_ends_its_session() {
-	local held code=0
+	local held code=0 offers
+	offers=$(offers_made)
 	invite lodger >"$SANDBOX/token"
 	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" pair b <"$SANDBOX/token" >/dev/null
 	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
 		>/dev/null 2>"$OUT.err" &
 	held=$!
-	sleep 0.3
+	await_offer "$offers"
 	kill -STOP "$held"
 	"$DRAYD" revoke --state "$STATE" lodger
 	sleep 1.5

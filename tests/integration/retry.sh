@@ -396,12 +396,12 @@ test_the_targets_engine_is_waited_for() {
 	assert_arrived
 }
 
-test_a_target_that_stays_busy_is_given_up_with_code_1() {
+test_a_target_that_stays_busy_is_given_up_with_code_6() {
 	local code=0
 	engine_stop "$B"
 	dray_push "$DIRECT" "$A" "$IMAGE" --to b --retry-for 1s >"$OUT" 2>"$OUT.err" || code=$?
 	engine_start "$B"
-	assert_equal "$code" 1 "exit code"
+	assert_equal "$code" 6 "exit code"
 	tail -n 1 "$OUT.err" >"$OUT.last"
 	assert_grep 'the target: .*; gave up after' "$OUT.last"
 }
