@@ -260,11 +260,15 @@ test_a_receiver_that_dies_for_good_is_code_6() {
 
 # hold_push CONFIG: begins a push, stops its process in the middle and prints its number.
 hold_push() {
-	local client
+	local client i offers
+	offers=$(grep -c ': offers ' "$STATE.log" || true)
 	DRAY_CONFIG_DIR=$1 "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
 		>/dev/null 2>"$1.held" &
 	client=$!
-	sleep 0.3
+	for ((i = 0; i < 50; i++)); do
+		[ "$(grep -c ': offers ' "$STATE.log" || true)" = "$offers" ] || break
+		sleep 0.1
+	done
 	kill -STOP "$client"
 	echo "$client"
 }
