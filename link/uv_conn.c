@@ -8,6 +8,7 @@
 #include "link/uv_conn.h"
 
 #include "link/uv_address.h"
+#include "link/uv_refuse.h"
 
 #include <assert.h>
 #include <sodium.h>
@@ -383,8 +384,10 @@ int uv_conn_accept(uv_stream_t *listener, const struct session_config *config,
 	struct uv_conn *c = conn_new(listener->loop, config, ops, ctx, err);
 	int len = sizeof(*ret_peer), r;
 
-	if (!c)
+	if (!c) {
+		uv_refuse(listener);
 		return -1;
+	}
 	memset(ret_peer, 0, sizeof(*ret_peer));
 	r = uv_accept(listener, (uv_stream_t *)&c->tcp);
 	if (r == 0)

@@ -1,6 +1,6 @@
 /* The admin commands `stats` (what is in the stores) and `prune` (give up what nothing needs). Each
- * takes one step a domain: the store answers the one from its index, and the other is a matter of
- * deleting files. */
+ * takes one step a domain: the store answers the one from its index; the other reads the heads of
+ * all records that go, takes their rows out, and deletes the files. */
 #include "server/admin_impl.h"
 
 #include "common/base/file.h"

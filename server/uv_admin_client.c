@@ -10,6 +10,7 @@
 
 #include "common/base/log.h"
 #include "common/base/secret_file.h"
+#include "link/uv_refuse.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -371,6 +372,7 @@ void admin_client_accept(struct uv_admin *a)
 
 	if (!cl) {
 		log_warn("cannot take an admin command: out of memory");
+		uv_refuse((uv_stream_t *)&a->listener);
 		return;
 	}
 	if (uv_accept((uv_stream_t *)&a->listener, (uv_stream_t *)&cl->pipe) != 0) {

@@ -9,6 +9,7 @@
 
 #include "common/base/log.h"
 #include "common/base/text.h"
+#include "link/uv_refuse.h"
 #include "protocol/grant.h"
 #include "protocol/limits.h"
 
@@ -396,8 +397,13 @@ void uv_peer_accept(struct server *server, uv_stream_t *listener)
 		.find_ctx = p };
 	struct err err;
 
-	if (!p || uv_conn_accept(listener, &config, &ops, p, &p->conn, &p->address, &err) != 0) {
-		log_warn("cannot take a connection: %s", p ? err.text : "out of memory");
+	if (!p) {
+		log_warn("cannot take a connection: out of memory");
+		uv_refuse(listener);
+		return;
+	}
+	if (uv_conn_accept(listener, &config, &ops, p, &p->conn, &p->address, &err) != 0) {
+		log_warn("cannot take a connection: %s", err.text);
 		free(p);
 		return;
 	}

@@ -1,9 +1,10 @@
 /*
  * Owns one check. Happy path: pack by pack (head, length, each record's place, head and, if asked,
  * bytes; gaps; as many chunks as the index says), then blob by blob (record, lists, recipe chunks
- * and what they name). Between two steps anything may happen to the store: a pack that was given up
- * is passed over, one in which something was taken out is begun again. Failure modes: damage, which
- * is said and taken out of the index; an index that does not fit its packs, which is made anew.
+ * and what they name). Between two steps anything may happen to the store: the rest of a pack that
+ * was given up is passed over, one in which something was taken out is begun again. Failure modes:
+ * damage, which is said and taken out of the index; an index that does not fit its packs, which is
+ * made anew.
  */
 #include "common/store/check_impl.h"
 

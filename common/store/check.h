@@ -1,7 +1,7 @@
 /*
  * Checks a store: that its packs are what they say and that its index says what is in them. Works
- * in steps of bounded time, so that a serving receiver does it between two other calls. The
- * store's thread. Rules: common/store/README.md, "Check".
+ * in short steps, so that a serving receiver does it between two other calls; only an index that
+ * has to be made anew is one long step. The store's thread. Rules: common/store/README.md, "Check".
  */
 #pragma once
 

@@ -8,7 +8,7 @@
 /* Exclusive locking spares the shared-memory file (the domain has a lock of its own). NORMAL, not
  * OFF: with WAL it syncs only when the log is folded into the database, and after a power loss the
  * index is then old but whole; OFF could leave a torn tree that still answers. FULL would buy
- * nothing, for the packs hold everything. */
+ * the last pins, for the packs hold everything else: a job that needs what went sends it again. */
 #define INDEX_PRAGMAS                                                                              \
 	"PRAGMA locking_mode=EXCLUSIVE;"                                                           \
 	"PRAGMA journal_mode=WAL;"                                                                 \

@@ -136,8 +136,9 @@ int store_give_up_oldest(struct store *s, uint64_t *ret_bytes, struct err *err) 
  * A pin keeps what it was told of from being given up. `owner` names the job, the same for the same
  * job run again (the hash of key and image): it takes over what that job had pinned before. Every
  * question above with a pin adds the packs that its "yes" rests on; store_put adds the pack that
- * was written. Pins are rows of the index and become durable with store_sync: what was acknowledged
- * stays pinned across a crash, STORE_PIN_SECONDS at most.
+ * was written. Pins are rows of the index and are committed by store_sync: what was acknowledged
+ * stays pinned when the program crashes (a power loss may take the last ones), STORE_PIN_SECONDS at
+ * most.
  */
 #define STORE_PIN_SECONDS (24u * 3600u)
 int store_pin_begin(struct store *s, const struct digest *owner, struct store_pin **ret,

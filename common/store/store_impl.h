@@ -11,8 +11,8 @@
 #define STORE_COMPLETE_MAX 4096u
 
 /* Recipe chunks found to be there with all that they name, so that a question asked again is not
- * walked again. Emptied when anything is taken out of the index (store_reload). A place holds the
- * last name that hashed to it. */
+ * walked again. Emptied when anything is taken out of the index, and when it is read anew. A place
+ * holds the last name that hashed to it. */
 struct store_complete {
 	bool used[STORE_COMPLETE_MAX];
 	struct digest names[STORE_COMPLETE_MAX];

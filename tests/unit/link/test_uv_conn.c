@@ -1,6 +1,7 @@
 /* Two ends of a connection on one loop, over a real socket: greeting and goodbye, a reader that
  * pauses, a peer that vanishes, an address where nobody is. Every test ends with an empty loop. */
 #include "link/uv_reach.h"
+#include "link/uv_refuse.h"
 #include "link/uv_worker.h"
 #include "protocol/limits.h"
 #include "tests/support/test.h"
@@ -26,7 +27,8 @@ struct world {
 	struct key_pair client_key, server_key;
 	struct uv_reach *reach;
 	struct end client, server;
-	bool greet; /* the server sends WELCOME when it is ready */
+	bool greet;	 /* the server sends WELCOME when it is ready */
+	unsigned refuse; /* so many connections first */
 	struct err err;
 };
 
@@ -101,6 +103,11 @@ static void on_connection(uv_stream_t *listener, int status)
 	struct sockaddr_storage peer;
 
 	assert_int_equal(status, 0);
+	if (w->refuse > 0) {
+		w->refuse--;
+		uv_refuse(listener);
+		return;
+	}
 	assert_ok(uv_conn_accept(listener, &config, &ops, w, &w->server.conn, &peer, &w->err),
 		&w->err);
 	uv_close((uv_handle_t *)&w->listener, NULL);
@@ -296,6 +303,23 @@ static void an_address_where_nobody_listens_is_unreachable(void **state)
 	assert_int_equal(w->client.why.code, ERR_UNREACHABLE);
 }
 
+static void a_connection_that_is_turned_away_keeps_no_other_out(void **state)
+{
+	struct world *w = *state;
+
+	w->refuse = 2;
+	for (int i = 0; i < 2; i++) {
+		w->client = (struct end){ 0 };
+		dial(w);
+		run_until(w, w->client.closed);
+		assert_int_equal(w->client.why.code, ERR_UNREACHABLE);
+	}
+	w->client = (struct end){ 0 };
+	meet(w);
+	uv_conn_finish(w->client.conn);
+	run_until(w, w->client.closed && w->server.closed);
+}
+
 static void a_dial_can_be_given_up(void **state)
 {
 	struct world *w = *state;
@@ -358,5 +382,6 @@ RUN_TESTS(CASE(a_goodbye_is_answered_and_both_ends_close_well),
 	CASE(a_reader_that_pauses_slows_its_peer_and_loses_nothing),
 	CASE(the_first_reason_to_close_is_the_one_that_is_told),
 	CASE(another_key_than_the_receivers_gets_no_session), CASE(an_unknown_client_is_refused),
-	CASE(an_address_where_nobody_listens_is_unreachable), CASE(a_dial_can_be_given_up),
+	CASE(an_address_where_nobody_listens_is_unreachable),
+	CASE(a_connection_that_is_turned_away_keeps_no_other_out), CASE(a_dial_can_be_given_up),
 	CASE(a_worker_runs_its_tasks_in_order_and_all_before_it_stops))

@@ -1,4 +1,5 @@
 /* A full disk: a small file system of its own. */
+#include "common/store/check.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <errno.h>
@@ -314,6 +315,53 @@ static void what_is_acknowledged_after_others_filled_the_disk_is_found(void **st
 	with_small_disk(&(struct shape){ "size=40m", 4096, 16, 65536 }, fill_by_others);
 }
 
+static void no_problem(void *ctx, const char *text)
+{
+	(void)ctx;
+	fail_msg("%s", text);
+}
+
+/* A pack whose rows are lost is no pack with bytes that are none. */
+static void check_what_lost_its_rows(
+	const char *domain, const char *ballast, const struct shape *shape)
+{
+	struct err err = { 0 };
+	struct digest owner = digest_of("job", 3);
+	struct store_pin *pin;
+	uint64_t gone = 1;
+	bool done = false;
+	struct store *s = fixture_open(domain);
+	store_set_limits(s, &small_packs);
+	assert_ok(store_pin_begin(s, &owner, &pin, &err), &err);
+	for (uint64_t i = 0; i < 6; i++) { /* the last two open the second pack */
+		struct sample sample;
+		sample_make(&sample, 2 * i + 1, shape->n, shape->len);
+		assert_ok(store_put(s, &sample.seg, buf_bytes(&sample.record), pin, &err), &err);
+		sample_done(&sample);
+		if (i == 0)
+			assert_ok(store_sync(s, &err), &err);
+	}
+	take_rest(ballast);
+	assert_ok(store_give_up_oldest(s, &gone, &err), &err);
+	assert_int_equal(gone, 0); /* but the rows had to go for it */
+	unlink(ballast);
+	struct store_check *c = store_check_new(s, true, &err);
+	assert_non_null(c);
+	while (!done)
+		assert_ok(store_check_step(c, no_problem, NULL, &done, &err), &err);
+	store_check_free(c);
+	assert_ok(store_sync(s, &err), &err);
+	check_first(domain, s, 6, shape);
+	store_pin_end(s, pin, true);
+	store_close(s);
+}
+
+static void a_check_makes_lost_rows_again_first(void **state)
+{
+	(void)state;
+	with_small_disk(&(struct shape){ "size=24m", 4096, 16, 65536 }, check_what_lost_its_rows);
+}
+
 /* What takes damage out fills the disk, and SQLite throws away what others had put before. */
 static void drop_on_full(const char *domain, const char *ballast, const struct shape *shape)
 {
@@ -414,5 +462,6 @@ RUN_TESTS(TEST(a_full_disk_costs_nothing_that_was_put),
 	TEST(a_disk_full_for_the_index_costs_nothing_either),
 	TEST(on_a_full_disk_prune_still_makes_room), TEST(old_packs_make_room_above_the_floor),
 	TEST(what_is_acknowledged_after_others_filled_the_disk_is_found),
+	TEST(a_check_makes_lost_rows_again_first),
 	TEST(a_repair_that_fills_the_disk_costs_nothing_that_was_put),
 	TEST(without_inodes_nothing_is_lost))
