@@ -110,10 +110,12 @@ int chunk_source_read(struct chunk_source *cs, const struct digest *name, struct
 {
 	struct report r = { .call = { .run = run_report }, .name = name };
 
-	if (!cs->reader)
+	if (!cs->reader) {
 		cs->reader = store_reader_new(depot_domain_dir(cs->domain), err);
-	if (!cs->reader)
-		return -1;
+		if (!cs->reader)
+			return -1;
+		store_reader_share(cs->reader, depot_raw_cache(cs->domain));
+	}
 	for (unsigned i = 0; i < PLACES_TRIED_MAX; i++) {
 		if (store_reader_chunk(cs->reader, name, place, ret, err) == 0)
 			return 0;

@@ -21,7 +21,8 @@ struct depot_domain {
 
 struct depot {
 	struct uv_worker *worker;
-	char *dir; /* <state>/domains */
+	char *dir;	       /* <state>/domains */
+	struct raw_cache *raw; /* what came in last, of all domains */
 	struct depot_domain *domains;
 	unsigned holders;
 	bool stopping;

@@ -23,6 +23,7 @@ static void depot_free(struct depot *d)
 		free(domain->dir);
 		free(domain);
 	}
+	raw_cache_free(d->raw);
 	free(d->dir);
 	free(d);
 }
@@ -35,9 +36,10 @@ int depot_start(
 	if (!d)
 		return err_nomem(err);
 	d->dir = file_join(state_dir, "domains");
-	if (!d->dir)
+	d->raw = raw_cache_new();
+	if (!d->dir || !d->raw)
 		err_nomem(err);
-	if (!d->dir || file_make_dir(d->dir, 0700, err) != 0 ||
+	if (!d->dir || !d->raw || file_make_dir(d->dir, 0700, err) != 0 ||
 		depot_cache_start(d, cache, err) != 0 ||
 		uv_worker_start(loop, "dray-store", &d->worker, err) != 0) {
 		depot_free(d);
@@ -108,6 +110,11 @@ struct depot_domain *depot_domain(struct depot *d, const char *name)
 	domain->next = d->domains;
 	d->domains = domain;
 	return domain;
+}
+
+struct raw_cache *depot_raw_cache(const struct depot_domain *domain)
+{
+	return domain->depot->raw;
 }
 
 const char *depot_domain_dir(const struct depot_domain *domain)

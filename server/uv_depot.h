@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "common/store/raw_cache.h"
 #include "common/store/store.h"
 #include "link/uv_worker.h"
 
@@ -50,6 +51,9 @@ void depot_let_go(struct depot_domain *domain);
 
 /* Where it lies, for a store_reader of another thread. */
 const char *depot_domain_dir(const struct depot_domain *domain);
+
+/* What came in last, opened; lives as long as the depot. Any thread. */
+struct raw_cache *depot_raw_cache(const struct depot_domain *domain);
 
 /* Loop's thread, or any other for calls without `done`. */
 void depot_post(struct depot_domain *domain, struct depot_call *c);

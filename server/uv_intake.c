@@ -10,6 +10,7 @@
 #include "protocol/number_set.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,8 +20,10 @@ struct intake {
 	struct uv_worker *verifier;
 	struct intake_ops ops;
 	void *ctx;
-	struct segment_opener *opener; /* the verifier's thread only, like `raw` */
-	uint8_t *raw;
+	struct segment_opener *opener; /* the verifier's thread only, like `scratch` */
+	uint8_t *scratch;
+	atomic_size_t
+		opened; /* raw bytes of segments that are kept for the cache, not stored yet */
 	size_t pending; /* record bytes taken and not stored */
 	struct number_set stored;
 	size_t unsynced; /* bytes stored since the last sync began */
@@ -35,6 +38,7 @@ struct arrival {
 	struct intake *intake;
 	uint64_t number;
 	struct segment segment;
+	struct raw_segment *raw; /* NULL: too much is kept already */
 	int result;
 	struct err err;
 	const struct uv_pin *pins[INTAKE_PINS_MAX];
@@ -53,7 +57,7 @@ static void maybe_free(struct intake *i)
 	if (!i->closed || !i->timer_closed || i->under_way > 0)
 		return;
 	segment_opener_free(i->opener);
-	free(i->raw);
+	free(i->scratch);
 	free(i);
 }
 
@@ -70,6 +74,9 @@ static void arrival_free(struct arrival *a)
 {
 	a->intake->under_way--;
 	a->intake->pending -= a->n;
+	if (a->raw)
+		a->intake->opened -= a->raw->len;
+	raw_segment_unref(a->raw);
 	segment_done(&a->segment);
 	free(a);
 }
@@ -164,6 +171,8 @@ static void put_done(struct depot_call *c)
 	struct err err = c->err;
 	bool ok = c->result == 0;
 
+	if (ok && a->raw)
+		raw_cache_put(depot_raw_cache(i->domain), a->raw);
 	arrival_free(a);
 	if (!ok)
 		fail(i, &err);
@@ -178,10 +187,22 @@ static void put_done(struct depot_call *c)
 	i->ops.stored(i->ctx, i->stored.base, n);
 }
 
+/* Opens it into memory that the cache can keep, unless too much waits to be stored. */
+static int open_segment(struct arrival *a, struct err *err)
+{
+	struct intake *i = a->intake;
+
+	if (i->opened + a->segment.raw_len <= INTAKE_OPENED_MAX)
+		a->raw = raw_segment_new(&a->segment);
+	if (a->raw)
+		i->opened += a->raw->len;
+	return segment_open(
+		i->opener, &a->segment, a->record, true, a->raw ? a->raw->bytes : i->scratch, err);
+}
+
 static void run_verify(struct uv_task *t)
 {
 	struct arrival *a = CONTAINER_OF(t, struct arrival, verify);
-	struct intake *i = a->intake;
 	size_t head_len, record_len;
 
 	a->result = -1;
@@ -191,8 +212,7 @@ static void run_verify(struct uv_task *t)
 		if (record_len != a->n)
 			err_set(&a->err, ERR_CORRUPT, "a segment has a wrong length");
 		else if (segment_parse(a->record, a->n, &a->segment, &a->err) == 0)
-			a->result = segment_open(
-				i->opener, &a->segment, a->record, true, i->raw, &a->err);
+			a->result = open_segment(a, &a->err);
 	}
 }
 
@@ -245,10 +265,10 @@ int intake_new(uv_loop_t *loop, struct depot_domain *domain, struct uv_worker *v
 	if (!i)
 		return err_nomem(err);
 	i->opener = segment_opener_new();
-	i->raw = malloc(SEGMENT_RAW_MAX);
-	if (!i->opener || !i->raw) {
+	i->scratch = malloc(SEGMENT_RAW_MAX);
+	if (!i->opener || !i->scratch) {
 		segment_opener_free(i->opener);
-		free(i->raw);
+		free(i->scratch);
 		free(i);
 		return err_nomem(err);
 	}

@@ -9,6 +9,7 @@
 struct intake;
 
 #define INTAKE_PENDING_MAX (8u << 20) /* record bytes not stored yet, above which intake_full */
+#define INTAKE_OPENED_MAX (6u << 20)  /* raw bytes kept for who reads them next */
 #define INTAKE_GROUP_BYTES (4u << 20) /* made durable together… */
 #define INTAKE_GROUP_MS 50u	      /* …or after this time */
 #define INTAKE_PINS_MAX 16u

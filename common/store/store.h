@@ -186,6 +186,10 @@ struct store_reader;
 struct store_reader *store_reader_new(const char *dir, struct err *err);
 void store_reader_free(struct store_reader *r);
 
+/* Looks there before it reads. The cache must outlive the reader. */
+struct raw_cache;
+void store_reader_share(struct store_reader *r, struct raw_cache *cache);
+
 /* The chunk's bytes in place, valid until the next call. A segment is checked against its hash when
  * it is read from disk, and its names were checked before it was put: damage is ERR_CORRUPT. */
 int store_reader_chunk(struct store_reader *r, const struct digest *name,

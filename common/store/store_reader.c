@@ -5,6 +5,7 @@
  * the index said is ERR_CORRUPT.
  */
 #include "common/base/file.h"
+#include "common/store/raw_cache.h"
 #include "common/store/store_impl.h"
 
 #include <errno.h>
@@ -26,15 +27,16 @@ struct open_segment {
 	uint64_t offset;
 	uint64_t used;
 	struct segment head;
-	uint8_t *raw; /* SEGMENT_RAW_MAX, from the first use on */
+	struct raw_segment *raw; /* NULL: free */
 };
 
 struct store_reader {
 	char *packs_dir;
 	struct segment_opener *opener;
-	uint8_t *record; /* SEGMENT_RECORD_MAX */
-	uint8_t *raw;	 /* SEGMENT_RAW_MAX, once a record was looked at */
-	uint64_t clock;	 /* counts uses, for the choice of what goes */
+	uint8_t *record;	 /* SEGMENT_RECORD_MAX */
+	uint8_t *raw;		 /* SEGMENT_RAW_MAX, once a record was looked at */
+	uint64_t clock;		 /* counts uses, for the choice of what goes */
+	struct raw_cache *cache; /* NULL: none */
 	struct open_pack files[STORE_READER_FILES];
 	struct open_segment segments[STORE_READER_SEGMENTS];
 };
@@ -58,6 +60,8 @@ static void free_segment(struct open_segment *seg)
 {
 	segment_done(&seg->head);
 	seg->head = (struct segment){ 0 };
+	raw_segment_unref(seg->raw);
+	seg->raw = NULL;
 	seg->pack = 0;
 }
 
@@ -72,10 +76,8 @@ void store_reader_free(struct store_reader *r)
 {
 	if (!r)
 		return;
-	for (size_t i = 0; i < ARRAY_LEN(r->segments); i++) {
+	for (size_t i = 0; i < ARRAY_LEN(r->segments); i++)
 		free_segment(&r->segments[i]);
-		free(r->segments[i].raw);
-	}
 	for (size_t i = 0; i < ARRAY_LEN(r->files); i++)
 		free_file(&r->files[i]);
 	segment_opener_free(r->opener);
@@ -83,6 +85,11 @@ void store_reader_free(struct store_reader *r)
 	free(r->raw);
 	free(r->packs_dir);
 	free(r);
+}
+
+void store_reader_share(struct store_reader *r, struct raw_cache *cache)
+{
+	r->cache = cache;
 }
 
 static int damaged(const struct store_place *at, struct err *err)
@@ -178,12 +185,21 @@ static int read_record(struct store_reader *r, const struct store_place *at, boo
 static int fill(struct store_reader *r, const struct store_place *at, struct open_segment *slot,
 	struct err *err)
 {
-	if (!slot->raw && !(slot->raw = malloc(SEGMENT_RAW_MAX)))
-		return err_nomem(err);
+	if (r->cache) {
+		if (read_record(r, at, false, &slot->head, err) != 0)
+			return -1;
+		slot->raw = raw_cache_get(r->cache, &slot->head);
+		if (slot->raw)
+			return 0;
+		segment_done(&slot->head);
+	}
 	if (read_record(r, at, true, &slot->head, err) != 0)
 		return -1;
+	slot->raw = raw_segment_new(&slot->head);
+	if (!slot->raw)
+		return err_nomem(err);
 	/* The stored bytes hash to what was verified, names and all, before the record was put. */
-	return segment_open(r->opener, &slot->head, r->record, false, slot->raw, err);
+	return segment_open(r->opener, &slot->head, r->record, false, slot->raw->bytes, err);
 }
 
 /* The opened segment, from the cache or instead of the one not used for longest. */
@@ -243,7 +259,7 @@ int store_reader_chunk(struct store_reader *r, const struct digest *name,
 		err_set(err, ERR_CORRUPT, "does not hold the chunk that the index says");
 		return damaged(at, err);
 	}
-	*ret = seg->raw + at->offset;
+	*ret = seg->raw->bytes + at->offset;
 	return 0;
 }
 
