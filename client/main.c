@@ -9,6 +9,9 @@ int main(int argc, char **argv)
 		{ "targets", "list the receivers that this host knows, or forget one",
 			cmd_targets },
 		{ "push", "send an image to a receiver's engine", cmd_push },
+		{ "plan", "ask what a push would come to", cmd_plan },
+		{ "layers", "show an image's layers, and which of them a receiver has",
+			cmd_layers },
 		{ 0 },
 	};
 	static const struct program dray = { .name = "dray",
