@@ -12,6 +12,8 @@ int main(int argc, char **argv)
 		{ "plan", "ask what a push would come to", cmd_plan },
 		{ "layers", "show an image's layers, and which of them a receiver has",
 			cmd_layers },
+		{ "doctor", "look at what dray needs: files, engine, speed, the way to a receiver",
+			cmd_doctor },
 		{ 0 },
 	};
 	static const struct program dray = { .name = "dray",

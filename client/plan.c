@@ -85,7 +85,9 @@ static void print_names(const struct facts *f)
 {
 	char name[NAME_SHOWN_MAX];
 
-	printf(f->n_tags == 0 ? "   it would have no name there" : "   its name there:");
+	printf(f->n_tags == 0	 ? "   it would have no name there"
+		: f->n_tags == 1 ? "   its name there:"
+				 : "   its names there:");
 	for (size_t i = 0; i < f->n_tags; i++)
 		printf("%s %s", i ? "," : "",
 			text_escape(name, sizeof(name), f->tags[i], strlen(f->tags[i])));
@@ -98,7 +100,7 @@ static void print_account(const struct survey_image *image, const struct survey_
 	char size[TEXT_SIZE_MAX];
 
 	if (a->image_present) {
-		printf("the image is in its engine; only its name would be set\n");
+		printf("the image is in its engine; only its names would be set\n");
 		return;
 	}
 	printf("has %zu of %zu layer%s", sum.present, a->n_layers, a->n_layers == 1 ? "" : "s");
@@ -106,15 +108,13 @@ static void print_account(const struct survey_image *image, const struct survey_
 		printf("; nothing but the image's config would be sent\n");
 		return;
 	}
-	text_size(size, sum.missing_bytes);
-	printf("; %zu would be read%s%s%s\n", sum.missing,
-		sum.missing > sum.missing_unsized ? ", " : "",
-		sum.missing > sum.missing_unsized ? size : "",
-		sum.missing_unsized ? " and more" : "");
-	if (sum.missing_unsized > 0)
-		printf("   the sizes of %zu are not known\n", sum.missing_unsized);
-	printf("   at most that would be sent, before compression and without what its store has "
-	       "of it\n");
+	printf("; the other %zu would be read", sum.missing);
+	if (sum.missing > sum.missing_unsized)
+		printf(" (%s%s)", text_size(size, sum.missing_bytes),
+			sum.missing_unsized ? " and more" : "");
+	else
+		printf(" (their sizes are not known)");
+	printf("\n   and at most that be sent: compressed, and without what its store has of it\n");
 }
 
 static void print_verdict(const struct plan *p, size_t t, size_t i, const struct terminal *terminal)
