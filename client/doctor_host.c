@@ -168,8 +168,8 @@ static void check_hash(struct checks *checks, const struct speed_sample *sample)
 
 	if (speed < HASH_SLOW) {
 		c.mark = MARK_NOTE;
-		check_advice(&c, "the machine is busy, or its processor has no SHA instructions: "
-				 "pushes will not be faster than this");
+		check_advice(&c, "its processor has no SHA instructions, it seems: pushes will not "
+				 "be faster than this");
 	}
 	tell_speed(checks, &c, speed, "");
 }

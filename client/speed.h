@@ -1,5 +1,5 @@
-/* How fast this machine does what dray does with every byte. Blocking, a third of a second each;
- * any thread. */
+/* How fast this machine does what dray does with every byte. Blocking, a second each at
+ * most; any thread. */
 #pragma once
 
 #include "common/base/err.h"
@@ -16,7 +16,7 @@ struct speed_sample {
 int speed_sample_take(struct speed_sample *ret, struct err *err) MUST_CHECK;
 void speed_sample_done(struct speed_sample *s);
 
-/* Bytes of the sample a second, on one core; 0: it cannot be done here. */
+/* Bytes of the sample in a second of a core's time; 0: it cannot be done here. */
 double speed_sha256(const struct speed_sample *s);
 double speed_sealing(const struct speed_sample *s);
 double speed_zstd(const struct speed_sample *s, int level, double *ret_ratio);
