@@ -5,8 +5,15 @@
 #include "common/base/log.h"
 #include "common/base/program.h"
 
+#include <archive.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <openssl/crypto.h>
+#include <sodium.h>
 #include <time.h>
 #include <unistd.h>
+#include <uv.h>
+#include <zstd.h>
 
 struct doctor_options {
 	const char *to, *engine;
@@ -44,6 +51,17 @@ static int parse(int argc, char **argv, struct doctor_options *o, struct err *er
 	return 0;
 }
 
+static void check_versions(struct checks *checks)
+{
+	struct check c = { .name = "dray" };
+
+	check_text(&c, "%s, with libuv %s, libsodium %s, zstd %s, libcurl %s, jansson %s, %s, %s",
+		DRAY_VERSION, uv_version_string(), sodium_version_string(), ZSTD_versionString(),
+		curl_version_info(CURLVERSION_NOW)->version, jansson_version_str(),
+		archive_version_string(), OpenSSL_version(OPENSSL_VERSION));
+	checks_tell(checks, &c);
+}
+
 static double seconds_now(void)
 {
 	struct timespec t;
@@ -69,6 +87,7 @@ int cmd_doctor(int argc, char **argv)
 		return program_fail(&err);
 	checks.json = o.json;
 	checks.quiet = o.quiet;
+	check_versions(&checks);
 	doctor_host(&checks);
 	doctor_engine(&checks, o.engine);
 	if (target)

@@ -4,7 +4,7 @@
 #include "client/checks.h"
 #include "client/targets.h"
 
-/* This program, its files, and how fast the machine is. */
+/* dray's files, and how fast the machine is. */
 void doctor_host(struct checks *checks);
 
 /* The engine (-H, or NULL). Runs a loop of its own. */

@@ -4,34 +4,17 @@
 #include "common/base/file.h"
 #include "common/base/text.h"
 
-#include <archive.h>
-#include <curl/curl.h>
 #include <errno.h>
-#include <jansson.h>
-#include <openssl/crypto.h>
-#include <sodium.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uv.h>
-#include <zstd.h>
 
 #define SHOWN_MAX 400
 #define HASH_SLOW 500e6 /* bytes a second: without the processor's SHA instructions it is less */
 
-/* --- this program and its files --- */
-
-static void check_versions(struct checks *checks)
-{
-	struct check c = { .name = "dray" };
-
-	check_text(&c, "%s, with libuv %s, libsodium %s, zstd %s, libcurl %s, jansson %s, %s, %s",
-		DRAY_VERSION, uv_version_string(), sodium_version_string(), ZSTD_versionString(),
-		curl_version_info(CURLVERSION_NOW)->version, jansson_version_str(),
-		archive_version_string(), OpenSSL_version(OPENSSL_VERSION));
-	checks_tell(checks, &c);
-}
+/* --- dray's files --- */
 
 /* True when the directory is there. */
 static bool check_directory(struct checks *checks, const char *path)
@@ -206,7 +189,6 @@ static void check_speed(struct checks *checks)
 
 void doctor_host(struct checks *checks)
 {
-	check_versions(checks);
 	check_files(checks);
 	check_speed(checks);
 }

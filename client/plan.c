@@ -148,6 +148,15 @@ static void print_errors(const struct plan *p, size_t i)
 	}
 }
 
+static bool any_answer(const struct plan *p, size_t i)
+{
+	size_t t = 0;
+
+	while (t < p->n_targets && failed(answer(p, t, i)))
+		t++;
+	return t < p->n_targets;
+}
+
 void plan_print_text(const struct plan *p)
 {
 	struct terminal terminal = terminal_look(STDOUT_FILENO);
@@ -156,7 +165,7 @@ void plan_print_text(const struct plan *p)
 	for (size_t i = 0; i < p->n_images; i++) {
 		fflush(stdout);
 		print_errors(p, i);
-		if (p->images[i].err.code != ERR_NONE)
+		if (!any_answer(p, i))
 			continue;
 		if (printed)
 			putchar('\n');

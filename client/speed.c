@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#define MEASURE_SECONDS 0.3 /* of a core's time: others' work takes from the clock's, up to: */
-#define MEASURE_MOST_SECONDS 1.0
+#define MEASURE_SECONDS 0.2 /* of a core's time; on a busy machine that takes longer, up to: */
+#define MEASURE_MOST_SECONDS 0.4
 #define SEAL_BYTES (256u << 10) /* as in a record */
 
 int speed_sample_take(struct speed_sample *ret, struct err *err)

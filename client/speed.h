@@ -1,4 +1,4 @@
-/* How fast this machine does what dray does with every byte. Blocking, a second each at
+/* How fast this machine does what dray does with every byte. Blocking, 0.4 s each at
  * most; any thread. */
 #pragma once
 
