@@ -1,6 +1,7 @@
 /* `dray doctor`: its options and the order of its parts. */
 #include "client/cmd.h"
 
+#include "client/clock.h"
 #include "client/doctor.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
@@ -10,7 +11,6 @@
 #include <jansson.h>
 #include <openssl/crypto.h>
 #include <sodium.h>
-#include <time.h>
 #include <unistd.h>
 #include <uv.h>
 #include <zstd.h>
@@ -62,20 +62,12 @@ static void check_versions(struct checks *checks)
 	checks_tell(checks, &c);
 }
 
-static double seconds_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 int cmd_doctor(int argc, char **argv)
 {
 	struct doctor_options o = { 0 };
 	struct checks checks = { .terminal = terminal_look(STDOUT_FILENO) };
 	struct target *target = NULL;
-	double since = seconds_now();
+	double since = clock_seconds();
 	struct err err;
 
 	if (parse(argc, argv, &o, &err) != 0)
@@ -93,6 +85,6 @@ int cmd_doctor(int argc, char **argv)
 	if (target)
 		doctor_target(&checks, target);
 	target_free(target);
-	checks_end(&checks, seconds_now() - since);
+	checks_end(&checks, clock_seconds() - since);
 	return checks.problems > 0 ? 1 : 0;
 }

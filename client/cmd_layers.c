@@ -1,6 +1,7 @@
 /* `dray layers`: its options, the asking, and in which form it is printed. */
 #include "client/cmd.h"
 
+#include "client/clock.h"
 #include "client/json_line.h"
 #include "client/layers.h"
 #include "common/base/log.h"
@@ -10,7 +11,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#define NAME_SHOWN_MAX 800
 
 struct layers_options {
 	const char *to, *engine;
@@ -52,14 +54,6 @@ static int parse(
 	return reference_check_typed(argv[1], err);
 }
 
-static double seconds_since(const struct timespec *since)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)(t.tv_sec - since->tv_sec) + (double)(t.tv_nsec - since->tv_nsec) / 1e9;
-}
-
 /* A target that does not answer is no reason not to show the layers. */
 static int ask_target(struct layers *l, const struct key_pair *key, const struct target *target)
 {
@@ -86,7 +80,7 @@ static int print(const struct layers *l, const struct layers_options *o, int cod
 /* The last line of --json tells why there is nothing else. */
 static int nothing(const struct layers *l, const struct layers_options *o, const struct err *err)
 {
-	char name[800];
+	char name[NAME_SHOWN_MAX];
 
 	if (o->json)
 		json_line(json_pack("{s:s, s:b, s:s, s:s, s:s, s:s}", "event", "result", "ok", 0,
@@ -99,18 +93,15 @@ static int nothing(const struct layers *l, const struct layers_options *o, const
 static int run(struct layers *l, const struct layers_options *o, const struct key_pair *key,
 	const struct target *target)
 {
-	struct timespec since;
-	struct err err;
+	double since = clock_seconds();
 	int code = 0;
 
-	clock_gettime(CLOCK_MONOTONIC, &since);
-	if (survey_engine(o->engine, &l->image, 1, &err) != 0)
-		return nothing(l, o, &err);
+	survey_engine(o->engine, &l->image, 1);
 	if (l->image.err.code != ERR_NONE)
 		return nothing(l, o, &l->image.err);
 	if (target)
 		code = ask_target(l, key, target);
-	l->seconds = seconds_since(&since);
+	l->seconds = clock_seconds() - since;
 	return print(l, o, code);
 }
 

@@ -1,6 +1,7 @@
 /* `dray plan push`: its options, the asking, and what is printed of it. */
 #include "client/cmd.h"
 
+#include "client/clock.h"
 #include "client/plan.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
@@ -8,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define PLAN_IMAGES_MAX 64
 
@@ -102,22 +102,14 @@ static int add_targets(struct plan *p, const char *list, struct err *err)
 	}
 }
 
-static double seconds_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
 static void ask_targets(struct plan *p, const struct key_pair *key)
 {
 	for (size_t i = 0; i < p->n_targets; i++) {
 		struct plan_target *t = &p->targets[i];
-		double since = seconds_now();
+		double since = clock_seconds();
 
 		survey_target(key, t->target, p->images, p->n_images, t->answers, &t->bytes);
-		t->seconds = seconds_now() - since;
+		t->seconds = clock_seconds() - since;
 	}
 }
 
@@ -145,10 +137,7 @@ static int run(struct plan *p, const struct plan_options *o, char **names, struc
 		p->images[i].typed = names[i];
 	if (add_targets(p, o->to, err) != 0 || client_key(&key, err) != 0)
 		return -1;
-	if (survey_engine(o->engine, p->images, p->n_images, err) != 0) {
-		client_close(key, NULL);
-		return -1;
-	}
+	survey_engine(o->engine, p->images, p->n_images);
 	ask_targets(p, key);
 	client_close(key, NULL);
 	if (o->json)

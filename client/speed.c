@@ -1,11 +1,11 @@
 #include "client/speed.h"
 
+#include "client/clock.h"
 #include "common/chunk/digest.h"
 
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
-#include <time.h>
 #include <unistd.h>
 #include <zstd.h>
 
@@ -35,18 +35,19 @@ void speed_sample_done(struct speed_sample *s)
 	free(s->bytes);
 }
 
-static double now(clockid_t clock)
+/* Of this thread. */
+static double cpu_seconds(void)
 {
 	struct timespec t;
 
-	clock_gettime(clock, &t);
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
 /* Does a piece of work over and over; `work` gives how many bytes it took, 0 when it failed. */
 static double measure(size_t (*work)(void *ctx), void *ctx)
 {
-	double since = now(CLOCK_THREAD_CPUTIME_ID), began = now(CLOCK_MONOTONIC);
+	double since = cpu_seconds(), began = clock_seconds();
 	double bytes = 0, seconds;
 
 	do {
@@ -55,8 +56,8 @@ static double measure(size_t (*work)(void *ctx), void *ctx)
 		if (n == 0)
 			return 0;
 		bytes += (double)n;
-		seconds = now(CLOCK_THREAD_CPUTIME_ID) - since;
-	} while (seconds < MEASURE_SECONDS && now(CLOCK_MONOTONIC) - began < MEASURE_MOST_SECONDS);
+		seconds = cpu_seconds() - since;
+	} while (seconds < MEASURE_SECONDS && clock_seconds() - began < MEASURE_MOST_SECONDS);
 	return seconds > 0 ? bytes / seconds : 0;
 }
 

@@ -5,6 +5,7 @@
  * modes: each is the problem that ends the checks.
  */
 #include "client/client.h"
+#include "client/clock.h"
 #include "client/doctor.h"
 #include "client/offer.h"
 #include "common/base/file.h"
@@ -43,17 +44,9 @@ struct visit {
 	bool welcomed, asked, done;
 };
 
-static double now_ms(void)
+static double elapsed_ms(const struct visit *v)
 {
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
-static double elapsed(struct visit *v)
-{
-	return now_ms() - v->since;
+	return (clock_seconds() - v->since) * 1e3;
 }
 
 static void measured(struct check *c, double ms)
@@ -212,7 +205,7 @@ static int ask_engine(struct visit *v, struct err *err)
 		r = uv_conn_send(v->conn, &offer.message, err);
 	offer_done(&offer);
 	v->asked = r == 0;
-	v->since = now_ms();
+	v->since = clock_seconds();
 	return r;
 }
 
@@ -221,7 +214,7 @@ static int take_welcome(struct visit *v, const struct msg_welcome *w, struct err
 	struct check c = { .name = "handshake", .mark = MARK_OK };
 
 	v->welcomed = true;
-	measured(&c, elapsed(v));
+	measured(&c, elapsed_ms(v));
 	check_text(&c, "%.1f ms: both ends have proved their keys", c.value);
 	checks_tell(v->checks, &c);
 	check_grants(v, w);
@@ -241,7 +234,7 @@ static void take_answer(struct visit *v, const struct message *m)
 		message_failure(&m->fail, "the target", &err);
 		problem(v, "its engine", &err, "see to the engine there, and to drayd's -H");
 	} else {
-		measured(&c, elapsed(v));
+		measured(&c, elapsed_ms(v));
 		check_text(&c, "asked through the target, it answers in %.1f ms", c.value);
 		checks_tell(v->checks, &c);
 	}
@@ -295,7 +288,7 @@ static int open_session(struct visit *v, int fd, struct err *err)
 	memcpy(config.peer_public_key, v->target->server_key, sizeof(config.peer_public_key));
 	memcpy(config.psk, v->target->psk, sizeof(config.psk));
 	v->fd = fd;
-	v->since = now_ms();
+	v->since = clock_seconds();
 	r = uv_conn_open(&v->loop, fd, address_print(&v->target->address, where), &config, &ops, v,
 		&v->conn, err);
 	sodium_memzero(config.psk, sizeof(config.psk));
@@ -326,7 +319,7 @@ static void on_dialled(void *ctx, int fd, const struct err *dial_err)
 		return;
 	}
 	v->round_trip = round_trip_ms(fd);
-	measured(&c, elapsed(v));
+	measured(&c, elapsed_ms(v));
 	check_text(&c, "to %s port %u in %.1f ms", v->host, v->target->address.port, c.value);
 	checks_tell(v->checks, &c);
 	if (open_session(v, fd, &err) != 0)
@@ -339,7 +332,7 @@ static void try_address(struct visit *v)
 	int r = getnameinfo(v->at->ai_addr, v->at->ai_addrlen, v->host, sizeof(v->host), NULL, 0,
 		NI_NUMERICHOST);
 
-	v->since = now_ms();
+	v->since = clock_seconds();
 	if (r != 0)
 		err_set(&err, ERR_FAILED, "an address cannot be shown: %s", gai_strerror(r));
 	else
@@ -367,7 +360,7 @@ static void on_looked_up(void *ctx, int code, const char *why, struct addrinfo *
 	v->addresses = v->at = found;
 	for (const struct addrinfo *a = found; a; a = a->ai_next)
 		n++;
-	measured(&c, elapsed(v));
+	measured(&c, elapsed_ms(v));
 	check_text(&c, "%s is at %s: %zu address%s in %.1f ms", v->target->name, where, n,
 		n == 1 ? "" : "es", c.value);
 	checks_tell(v->checks, &c);
@@ -380,7 +373,7 @@ static void visit(struct visit *v)
 	int left;
 
 	uv_loop_init(&v->loop);
-	v->since = now_ms();
+	v->since = clock_seconds();
 	if (uv_lookup_start(&v->loop, v->target->address.host, v->target->address.port,
 		    on_looked_up, v, &v->lookup, &err) != 0)
 		problem(v, "look-up", &err, "");

@@ -89,17 +89,19 @@ static void next_image(struct engine_survey *s)
 		engine_close(s->engine, NULL, NULL);
 }
 
-int survey_engine(const char *engine, struct survey_image *images, size_t n, struct err *err)
+void survey_engine(const char *engine, struct survey_image *images, size_t n)
 {
 	struct engine_survey s = { .images = images, .n = n };
-	int r;
+	struct err err;
 
 	uv_loop_init(&s.loop);
-	r = engine_open(&s.loop, engine, &s.engine, err);
-	if (r == 0)
+	if (engine_open(&s.loop, engine, &s.engine, &err) == 0) {
 		next_image(&s);
+	} else {
+		for (size_t i = 0; i < n; i++)
+			images[i].err = err;
+	}
 	end_loop(&s.loop);
-	return r;
 }
 
 void survey_done(struct survey_image *images, size_t n)

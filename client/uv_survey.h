@@ -16,10 +16,9 @@ struct survey_image {
 	struct err err;		/* why nothing is known of it */
 };
 
-/* Asks the engine (-H, or NULL) about the images, whose `typed` is set and all else zero. What it
- * cannot tell of one is in that one's `err`. For survey_done, even on failure. */
-int survey_engine(
-	const char *engine, struct survey_image *images, size_t n, struct err *err) MUST_CHECK;
+/* Asks the engine (-H, or NULL) about the images, whose `typed` is set and all else zero. For
+ * survey_done. */
+void survey_engine(const char *engine, struct survey_image *images, size_t n);
 
 void survey_done(struct survey_image *images, size_t n);
 

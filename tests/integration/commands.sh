@@ -13,6 +13,7 @@ STATE=$SANDBOX/state
 OTHER=$SANDBOX/other # a second receiver's
 OTHER_PORT=7748
 CONFIG=$SANDBOX/config
+SMALL=$SANDBOX/small # an engine whose disk is nearly full
 OUT=$SANDBOX/out
 ESCAPE=$'\033'
 
@@ -197,12 +198,34 @@ test_what_a_plan_cannot_tell_is_an_error() {
 	look 2 plan push t/app:1 --to b,
 	look 6 plan push t/app:1 --to b -H "unix://$SANDBOX/none.sock"
 	assert_lines "$OUT.err" 1
+	look 2 plan push t/app:1 --to b -H ftp://somewhere --json
+	assert_equal "$(last_line ok code | tr '\n' ' ')" 'false "usage" ' "result"
 }
 
 test_a_key_that_may_not_push_the_name_gets_no_plan() {
 	receiver_pair "$STATE" "$CONFIG.narrow" narrow --image 'other/*'
 	CONFIG=$CONFIG.narrow look 5 plan push t/app:1 --to narrow --json
 	assert_equal "$(last_line ok code | tr '\n' ' ')" 'false "refused" ' "result"
+}
+
+# The receiver knows that its engine has no room for that.
+test_a_plan_tells_that_there_is_no_room() {
+	mkdir -p "$SMALL/data" "$SANDBOX/large"
+	mount -t tmpfs -o size=40m tmpfs "$SMALL/data"
+	engine_start "$SMALL"
+	images_binary "$SANDBOX/large/binary" 60
+	images_tar "$SANDBOX/large" "$SANDBOX/large.tar"
+	images_stack "$A" t/large:1 large "$SANDBOX/large.tar"
+	rm -r "$SANDBOX/large" "$SANDBOX/large.tar"
+	receiver_start "$OTHER" "$SMALL" "$OTHER_PORT"
+	DRAY_PORT=$OTHER_PORT receiver_pair "$OTHER" "$CONFIG.small" small
+	CONFIG=$CONFIG.small look 1 plan push t/large:1 --to small
+	assert_grep 'small: .* are free' "$OUT.err"
+	CONFIG=$CONFIG.small look 3 plan push t/large:1 t/busybox:1 --to small --json
+	assert_equal "$(lines_with code full)" 1 "refusals"
+	receiver_stop "$OTHER"
+	engine_kill "$SMALL"
+	umount "$SMALL/data"
 }
 
 # --- layers ---
