@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-int client_config_dir(char **ret, struct err *err)
+int client_config_path(char **ret, struct err *err)
 {
 	const char *given = getenv("DRAY_CONFIG_DIR"), *home = getenv("HOME");
 	char *dir;
@@ -23,6 +23,16 @@ int client_config_dir(char **ret, struct err *err)
 		return err_set(err, ERR_USAGE, "neither HOME nor DRAY_CONFIG_DIR is set");
 	if (!dir)
 		return err_nomem(err);
+	*ret = dir;
+	return 0;
+}
+
+int client_config_dir(char **ret, struct err *err)
+{
+	char *dir;
+
+	if (client_config_path(&dir, err) != 0)
+		return -1;
 	if (file_make_dir(dir, 0700, err) != 0) {
 		free(dir);
 		return -1;

@@ -4,8 +4,10 @@
 
 #include "client/targets.h"
 
-/* DRAY_CONFIG_DIR, else /etc/dray for root, else ~/.config/dray. Made when it is not there. Caller
- * frees. */
+/* DRAY_CONFIG_DIR, else /etc/dray for root, else ~/.config/dray. Caller frees. */
+int client_config_path(char **ret, struct err *err) MUST_CHECK;
+
+/* The same, made when it is not there. */
 int client_config_dir(char **ret, struct err *err) MUST_CHECK;
 
 /* This host's key pair; made at first use. For client_close. */

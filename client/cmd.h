@@ -4,6 +4,9 @@
 
 #include "client/client.h"
 
+int cmd_doctor(int argc, char **argv);
+int cmd_layers(int argc, char **argv);
 int cmd_pair(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_push(int argc, char **argv);
 int cmd_targets(int argc, char **argv);

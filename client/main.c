@@ -9,6 +9,11 @@ int main(int argc, char **argv)
 		{ "targets", "list the receivers that this host knows, or forget one",
 			cmd_targets },
 		{ "push", "send an image to a receiver's engine", cmd_push },
+		{ "plan", "ask what a push would come to", cmd_plan },
+		{ "layers", "show an image's layers, and which of them a receiver has",
+			cmd_layers },
+		{ "doctor", "look at what dray needs: files, engine, speed, the way to a receiver",
+			cmd_doctor },
 		{ 0 },
 	};
 	static const struct program dray = { .name = "dray",

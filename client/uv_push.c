@@ -7,7 +7,7 @@
  */
 #include "client/uv_push_impl.h"
 
-#include "protocol/limits.h"
+#include "client/offer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -271,25 +271,13 @@ int push_message(struct push *p, const struct message *m, struct err *err)
 
 static int send_offer(struct push *p, struct err *err)
 {
-	struct message m = { .type = MSG_IMAGE_OFFER };
-	struct buf tags, sizes;
-	int r;
+	struct offer offer;
+	int r = offer_build(
+		&offer, p->c.job, p->c.image, p->c.layer_sizes, p->c.tags, p->c.n_tags, err);
 
-	buf_init(&tags, CONTROL_MESSAGE_MAX);
-	buf_init(&sizes, CONTROL_MESSAGE_MAX);
-	m.image_offer.job = p->c.job;
-	m.image_offer.image = p->c.image->id;
-	m.image_offer.size = p->c.image->size;
-	m.image_offer.diff_ids = (wire_digests){ .at = p->c.image->diff_ids,
-		.n = (uint32_t)p->c.image->n_diff_ids };
-	for (size_t i = 0; p->c.layer_sizes && i < p->c.image->n_diff_ids; i++)
-		buf_u64(&sizes, p->c.layer_sizes[i]);
-	m.image_offer.sizes = (wire_numbers){ .raw = buf_bytes(&sizes),
-		.n = (uint32_t)(buf_len(&sizes) / 8) };
-	m.image_offer.tags = wire_texts_of(&tags, p->c.tags, p->c.n_tags);
-	r = buf_ok(&tags) && buf_ok(&sizes) ? push_tell(p, &m, err) : err_nomem(err);
-	buf_done(&tags);
-	buf_done(&sizes);
+	if (r == 0)
+		r = push_tell(p, &offer.message, err);
+	offer_done(&offer);
 	return r;
 }
 
@@ -298,9 +286,6 @@ int push_start(const struct push_config *config, const struct push_ops *ops, voi
 {
 	struct push *p;
 
-	if (config->image->n_diff_ids > OFFER_LAYERS_MAX || config->n_tags > OFFER_TAGS_MAX)
-		return err_set(err, ERR_LIMIT, "an image of %zu layers is more than engines take",
-			config->image->n_diff_ids);
 	p = calloc(1, sizeof(*p));
 	if (!p)
 		return err_nomem(err);

@@ -33,6 +33,7 @@ const char *engine_host(const struct engine *e);
 #define ENGINE_CONFIG_MAX (1u << 20) /* bytes of an image's config */
 #define ENGINE_LIST_MAX (16u << 20)  /* bytes of the engine's list of images or containers */
 #define ENGINE_INSPECT_MAX (4u << 20)
+#define ENGINE_STEPS_MAX 16384u /* of an image's history */
 
 /* --- facts --- */
 
@@ -42,6 +43,11 @@ struct engine_info {
 	char driver[32];      /* "overlay2" */
 	char data_root[256];
 	char os_arch[64];
+	bool podman;
+	bool containerd_store; /* images are kept by containerd */
+	/* "" where the engine does not tell: */
+	char min_api_version[16];
+	char containerd[64], runc[64]; /* their versions */
 };
 typedef void engine_info_fn(void *ctx, const struct engine_info *info, const struct err *err);
 void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx);
@@ -72,6 +78,19 @@ void engine_list_images(struct engine *e, engine_image_fn *fn, void *ctx);
 typedef void engine_sizes_fn(void *ctx, const uint64_t *sizes, const struct err *err);
 void engine_layer_sizes(
 	struct engine *e, const struct engine_image *image, engine_sizes_fn *fn, void *ctx);
+
+/* A step of an image's history as the engine tells it. Whether it made a layer is not told. */
+struct engine_step {
+	int64_t created; /* seconds since 1970; 0: not known */
+	uint64_t size;	 /* of the files in its layer, if it made one */
+	char *command;	 /* or, without one, the comment */
+};
+
+/* The steps, the first one first. They are valid during the call; err is NULL on success. */
+typedef void engine_history_fn(
+	void *ctx, const struct engine_step *steps, size_t n, const struct err *err);
+void engine_get_history(
+	struct engine *e, const struct digest *image, engine_history_fn *fn, void *ctx);
 
 /* err NULL on success. */
 typedef void engine_done_fn(void *ctx, const struct err *err);

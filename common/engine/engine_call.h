@@ -19,6 +19,7 @@ struct engine_call {
 		engine_info_fn *info;
 		engine_image_fn *image;
 		engine_sizes_fn *sizes;
+		engine_history_fn *history;
 		engine_done_fn *done;
 		engine_bool_fn *yes;
 	} fn;

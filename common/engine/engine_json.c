@@ -169,6 +169,33 @@ static int take_text(const json_t *o, const char *key, char *ret, size_t size, s
 	return 0;
 }
 
+/* What only serves to be shown may be missing, and is then "". */
+static void take_shown(const json_t *o, const char *key, char *ret, size_t size)
+{
+	if (take_text(o, key, ret, size, NULL) != 0)
+		ret[0] = '\0';
+}
+
+static void take_components(const json_t *o, struct engine_info *ret)
+{
+	const json_t *part;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "Components"), i, part)
+	{
+		const char *name = json_string_value(json_object_get(part, "Name"));
+
+		if (!name)
+			continue;
+		if (strcmp(name, "containerd") == 0)
+			take_shown(part, "Version", ret->containerd, sizeof(ret->containerd));
+		else if (strcmp(name, "runc") == 0)
+			take_shown(part, "Version", ret->runc, sizeof(ret->runc));
+		else if (strcmp(name, "Podman Engine") == 0)
+			ret->podman = true;
+	}
+}
+
 int engine_json_version(const json_t *o, struct engine_info *ret, struct err *err)
 {
 	char os[24], arch[24];
@@ -179,13 +206,33 @@ int engine_json_version(const json_t *o, struct engine_info *ret, struct err *er
 		take_text(o, "Arch", arch, sizeof(arch), err) != 0)
 		return -1;
 	snprintf(ret->os_arch, sizeof(ret->os_arch), "%s/%s", os, arch);
+	take_shown(o, "MinAPIVersion", ret->min_api_version, sizeof(ret->min_api_version));
+	take_components(o, ret);
 	return 0;
+}
+
+/* DriverStatus is a list of pairs. */
+static bool is_containerd_store(const json_t *o)
+{
+	const json_t *pair;
+	size_t i;
+
+	json_array_foreach(json_object_get(o, "DriverStatus"), i, pair)
+	{
+		const char *key = json_string_value(json_array_get(pair, 0));
+		const char *value = json_string_value(json_array_get(pair, 1));
+
+		if (key && value && strcmp(key, "driver-type") == 0)
+			return strncmp(value, "io.containerd.snapshotter", 25) == 0;
+	}
+	return false;
 }
 
 int engine_json_info(const json_t *o, struct engine_info *ret, struct err *err)
 {
 	if (take_text(o, "Driver", ret->driver, sizeof(ret->driver), err) != 0)
 		return -1;
+	ret->containerd_store = is_containerd_store(o);
 	return take_text(o, "DockerRootDir", ret->data_root, sizeof(ret->data_root), err);
 }
 

@@ -24,6 +24,11 @@ int engine_json_info(const json_t *o, struct engine_info *ret, struct err *err) 
 /* The sizes of n layers, the lowest first, out of an image's history: see engine_layer_sizes. */
 int engine_json_sizes(const json_t *history, size_t n, uint64_t *ret, struct err *err) MUST_CHECK;
 
+/* The steps of a history, the first one first; engine_json_history_done frees them. */
+int engine_json_history(
+	const json_t *history, struct engine_step **ret, size_t *ret_n, struct err *err) MUST_CHECK;
+void engine_json_history_done(struct engine_step *steps, size_t n);
+
 /* Is there a row with this ImageID in the container list? */
 int engine_json_uses_image(
 	const json_t *list, const struct digest *id, bool *ret, struct err *err) MUST_CHECK;

@@ -174,7 +174,91 @@ static void a_history_of_wrong_types_is_refused(void **state)
 		assert_fails(sizes_of(bad[i], 1, got, &err), &err, ERR_ENGINE);
 }
 
-RUN_TESTS(TEST(a_history_gives_the_sizes_from_the_lowest_up),
+static int steps_of(const char *text, struct engine_step **ret, size_t *ret_n, struct err *err)
+{
+	json_t *o = json_loads(text, 0, NULL);
+	int r;
+
+	assert_non_null(o);
+	r = engine_json_history(o, ret, ret_n, err);
+	json_decref(o);
+	return r;
+}
+
+static void a_history_gives_its_steps_from_the_first_on(void **state)
+{
+	struct engine_step *steps;
+	struct err err;
+	size_t n;
+
+	(void)state;
+	assert_ok(steps_of("[{\"Size\":7,\"Created\":1704067200,\"CreatedBy\":\"RUN x\"},"
+			   "{\"Size\":0,\"Created\":-62135596800},"
+			   "{\"Size\":5,\"CreatedBy\":\"\",\"Comment\":\"Imported\"}]",
+			  &steps, &n, &err),
+		&err);
+	assert_int_equal(n, 3);
+	assert_string_equal(steps[0].command, "Imported");
+	assert_int_equal(steps[0].size, 5);
+	assert_string_equal(steps[1].command, "");
+	assert_int_equal(steps[1].created, 0);
+	assert_string_equal(steps[2].command, "RUN x");
+	assert_int_equal(steps[2].created, 1704067200);
+	engine_json_history_done(steps, n);
+	assert_ok(steps_of("[]", &steps, &n, &err), &err);
+	assert_int_equal(n, 0);
+	engine_json_history_done(steps, n);
+}
+
+static void steps_of_wrong_types_are_refused(void **state)
+{
+	static const char *const bad[] = { "{}", "[7]", "[{}]", "[{\"Size\":1},{\"Size\":-1}]" };
+	struct engine_step *steps;
+	struct err err;
+	size_t n;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_fails(steps_of(bad[i], &steps, &n, &err), &err, ERR_ENGINE);
+}
+
+static void parse_facts(const char *version, const char *info, struct engine_info *ret)
+{
+	json_t *v = json_loads(version, 0, NULL), *i = json_loads(info, 0, NULL);
+	struct err err;
+
+	*ret = (struct engine_info){ 0 };
+	assert_ok(engine_json_version(v, ret, &err), &err);
+	assert_ok(engine_json_info(i, ret, &err), &err);
+	json_decref(v);
+	json_decref(i);
+}
+
+static void facts_tell_the_kind_of_store_and_the_parts(void **state)
+{
+	struct engine_info info;
+
+	(void)state;
+	parse_facts("{\"Version\":\"28.5.2\",\"ApiVersion\":\"1.51\",\"MinAPIVersion\":\"1.24\","
+		    "\"Os\":\"linux\",\"Arch\":\"amd64\",\"Components\":[{\"Name\":\"containerd\","
+		    "\"Version\":\"2.1.4\"},{\"Name\":\"runc\",\"Version\":\"1.3.3\"},{},7]}",
+		"{\"Driver\":\"overlayfs\",\"DockerRootDir\":\"/d\",\"DriverStatus\":[[\"a\"],7,"
+		"[\"driver-type\",\"io.containerd.snapshotter.v1\"]]}",
+		&info);
+	assert_true(info.containerd_store && !info.podman);
+	assert_string_equal(info.min_api_version, "1.24");
+	assert_string_equal(info.runc, "1.3.3");
+	assert_string_equal(info.containerd, "2.1.4");
+	parse_facts("{\"Version\":\"4.3.1\",\"ApiVersion\":\"1.41\",\"Os\":\"linux\","
+		    "\"Arch\":\"amd64\",\"Components\":[{\"Name\":\"Podman Engine\"}]}",
+		"{\"Driver\":\"overlay\",\"DockerRootDir\":\"/d\",\"DriverStatus\":null}", &info);
+	assert_true(info.podman && !info.containerd_store);
+	assert_string_equal(info.runc, "");
+}
+
+RUN_TESTS(TEST(a_history_gives_its_steps_from_the_first_on), TEST(steps_of_wrong_types_are_refused),
+	TEST(facts_tell_the_kind_of_store_and_the_parts),
+	TEST(a_history_gives_the_sizes_from_the_lowest_up),
 	TEST(layers_without_content_make_none_above_them_larger),
 	TEST(a_history_of_other_layers_tells_nothing), TEST(a_history_of_wrong_types_is_refused),
 	TEST(an_inspect_answer_gives_id_layers_and_tags), TEST(absent_layers_and_tags_are_none),
