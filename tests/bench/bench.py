@@ -287,10 +287,9 @@ def make_images(options, host, sets):
                        stdin=subprocess.DEVNULL, check=True, timeout=1200)
 
 
-def engine_directory(options):
-    """Of host a: kept from one time to the next when the user says where."""
-    if not options.images:
-        return os.environ["SANDBOX"] + "/A"
+def keep_images(options):
+    """Host a's engine is another directory then, kept from one time to the next, under its usual name:
+    all that goes by that name is cleaned up as ever."""
     directory = "%s/%s-%d" % (os.path.abspath(options.images), options.engine or "engine",
                               options.percent)
     os.makedirs(directory, exist_ok=True)
@@ -299,7 +298,7 @@ def engine_directory(options):
         fcntl.flock(options.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise hosts.Wrong("another bench uses %s" % directory) from None
-    return directory
+    os.symlink(directory, os.environ["SANDBOX"] + "/A")
 
 
 def report(outcome, name):
@@ -355,8 +354,9 @@ def main():
     sets = [name for name, steps in CHAINS.items() if any(s in wanted for _, s in steps)]
     pair, line = [], None
     try:
-        pair = [hosts.Host("a", engine_directory(options)),
-                hosts.Host("b", os.environ["SANDBOX"] + "/B")]
+        if options.images:
+            keep_images(options)
+        pair = [hosts.Host(name, os.environ["SANDBOX"] + "/" + name.upper()) for name in "ab"]
         setting = rows.Setting(pair, options.build, options.dray_args.split(),
                                options.drayd_args.split())
         line = hosts.Line(options.link, pair)
