@@ -47,8 +47,13 @@ NOTHING = {"outcome": "failed", "correct": False, "image": None, "code": None, "
            "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""}
 
 
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        sys.exit("tests/bench/run: %s (--help says more)" % message)
+
+
 def options_of(arguments):
-    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser = Parser(prog="tests/bench/run")
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--link", help=argparse.SUPPRESS)
     parser.add_argument("--build", help=argparse.SUPPRESS)
@@ -137,7 +142,7 @@ class Bench:
         message = re.search(r'msg="(.*)"', lines[-1])
         return (message[1] if message else lines[-1])[-150:]
 
-    def move(self, row, image, link, limit):
+    def move(self, row, image, link, limit, measured=True):
         """Over a new line: all rows meet the same losses, and those of each run are others."""
         self.line.emulate(link, self.seed)
         run = hosts.measure(self.setting.hosts, self.line, row.command(image), limit, self.log)
@@ -150,19 +155,21 @@ class Bench:
         elif run["code"] != 0:
             run.update(outcome="failed", correct=False, why=self.last_words())
         else:
-            why = self.wrong(image)
+            why = self.wrong(image, start=measured)
             run.update(outcome="done", correct=not why)
             if why:
                 run["why"] = why
         return run
 
-    def wrong(self, image):
+    def wrong(self, image, start):
         """What is not as it must be about the image on host b."""
         a, b = self.setting.hosts
         try:
             wanted, found = a.inspect(image), b.inspect(image)
             if wanted != found:
                 return "%s on host b is %s instead of %s" % (image, found, wanted)
+            if not start:
+                return ""
             said = b.docker("run", "--rm", "--network", "none", image)
             return "" if said == image else "a container of %s says '%s'" % (image, said)
         except hosts.Wrong as wrong:
@@ -170,7 +177,7 @@ class Bench:
 
     def prepare(self, row, image):
         """Moves it unmeasured. Where the way does not work at all, so does nothing that follows."""
-        run = self.move(row, image, None, SETUP_LIMIT)
+        run = self.move(row, image, None, SETUP_LIMIT, measured=False)
         if run["outcome"] != "done" or not run["correct"]:
             raise hosts.Wrong("%s: %s: %s" % (row.name, image, run.get("why", run["outcome"])))
 
