@@ -6,6 +6,7 @@ import argparse
 import fcntl
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -41,10 +42,18 @@ QUICK_PERCENT, QUICK_LIMIT = 6, 20
 QUICK_SCENARIOS = {"loopback": SCENARIOS, "100m": SCENARIOS, "lossy": ["warm", "tiny"]}
 RUNS, LIMIT = 3, 300
 SETUP_LIMIT = 600
+# A run that did not come to be.
+NOTHING = {"outcome": "failed", "correct": False, "image": None, "code": None, "seconds": 0, "cpu_a": 0,
+           "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        sys.exit("tests/bench/run: %s (--help says more)" % message)
 
 
 def options_of(arguments):
-    parser = argparse.ArgumentParser(prog="tests/bench/run")
+    parser = Parser(prog="tests/bench/run")
     parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--link", help=argparse.SUPPRESS)
     parser.add_argument("--build", help=argparse.SUPPRESS)
@@ -127,9 +136,13 @@ class Bench:
     def last_words(self):
         with open(self.log, encoding="utf-8", errors="replace") as file:
             lines = [text.strip() for text in file if text.strip()]
-        return lines[-1][:200] if lines else "it said nothing"
+        if not lines:
+            return "it said nothing"
+        # Some write their whole logger's line; what they mean is in there.
+        message = re.search(r'msg="(.*)"', lines[-1])
+        return (message[1] if message else lines[-1])[-150:]
 
-    def move(self, row, image, link, limit):
+    def move(self, row, image, link, limit, measured=True):
         """Over a new line: all rows meet the same losses, and those of each run are others."""
         self.line.emulate(link, self.seed)
         run = hosts.measure(self.setting.hosts, self.line, row.command(image), limit, self.log)
@@ -142,19 +155,21 @@ class Bench:
         elif run["code"] != 0:
             run.update(outcome="failed", correct=False, why=self.last_words())
         else:
-            why = self.wrong(image)
+            why = self.wrong(image, start=measured)
             run.update(outcome="done", correct=not why)
             if why:
                 run["why"] = why
         return run
 
-    def wrong(self, image):
+    def wrong(self, image, start):
         """What is not as it must be about the image on host b."""
         a, b = self.setting.hosts
         try:
             wanted, found = a.inspect(image), b.inspect(image)
             if wanted != found:
                 return "%s on host b is %s instead of %s" % (image, found, wanted)
+            if not start:
+                return ""
             said = b.docker("run", "--rm", "--network", "none", image)
             return "" if said == image else "a container of %s says '%s'" % (image, said)
         except hosts.Wrong as wrong:
@@ -162,7 +177,7 @@ class Bench:
 
     def prepare(self, row, image):
         """Moves it unmeasured. Where the way does not work at all, so does nothing that follows."""
-        run = self.move(row, image, None, SETUP_LIMIT)
+        run = self.move(row, image, None, SETUP_LIMIT, measured=False)
         if run["outcome"] != "done" or not run["correct"]:
             raise hosts.Wrong("%s: %s: %s" % (row.name, image, run.get("why", run["outcome"])))
 
@@ -174,32 +189,33 @@ class Bench:
         steps = list(steps)
         while steps and steps[-1][1] not in wanted:
             steps.pop()
-        if all(self.spent(profile, scenario, row.name) for _, scenario in steps if scenario in wanted):
-            return
-        row.reset()
+        left = [scenario for _, scenario in steps
+                if scenario in wanted and not self.spent(profile, scenario, row.name)]
         try:
-            for number, (image, scenario) in enumerate(steps):
-                if scenario not in wanted or self.spent(profile, scenario, row.name):
-                    self.prepare(row, image)
-                    continue
-                run = self.move(row, image, PROFILES[profile], self.options.limit)
-                self.cells.add(profile, scenario, row.name, run)
-                self.tell(profile, scenario, row, run)
-                if run["outcome"] != "done" and number + 1 < len(steps):
-                    time.sleep(1)  # until what was stopped has ended on host b, too
-                    row.reset()
-                    for before, _ in steps[:number + 1]:
-                        self.prepare(row, before)
+            if left:
+                row.reset()
+                self.go(profile, steps, left, row)
         except hosts.Wrong as wrong:
-            self.fail_rest(profile, steps, wanted, row, str(wrong))
+            print("bench: %s" % wrong, file=sys.stderr, flush=True)
+            for scenario in left:
+                self.cells.add(profile, scenario, row.name, {**NOTHING, "why": str(wrong)})
 
-    def fail_rest(self, profile, steps, wanted, row, why):
-        print("bench: %s" % why, file=sys.stderr)
-        for image, scenario in steps:
-            if scenario in wanted and not self.cells.of(profile, scenario, row.name):
-                self.cells.add(profile, scenario, row.name, {
-                    "outcome": "failed", "correct": False, "why": why, "image": image, "code": None,
-                    "seconds": 0, "cpu_a": 0, "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""})
+    def go(self, profile, steps, left, row):
+        """Takes from `left` what it has measured."""
+        for number, (image, scenario) in enumerate(steps):
+            if scenario not in left:
+                self.prepare(row, image)
+                continue
+            run = self.move(row, image, PROFILES[profile], self.options.limit)
+            left.remove(scenario)
+            self.cells.add(profile, scenario, row.name, run)
+            self.tell(profile, scenario, row, run)
+            if not left:
+                return
+            if run["outcome"] != "done":  # on what it left nothing can be built
+                row.reset()
+                for before, _ in steps[:number + 1]:
+                    self.prepare(row, before)
 
     def tell(self, profile, scenario, row, run):
         text = {"done": "" if run["correct"] else "NOT CORRECT: " + run.get("why", ""),
@@ -278,10 +294,9 @@ def make_images(options, host, sets):
                        stdin=subprocess.DEVNULL, check=True, timeout=1200)
 
 
-def engine_directory(options):
-    """Of host a: kept from one time to the next when the user says where."""
-    if not options.images:
-        return os.environ["SANDBOX"] + "/A"
+def keep_images(options):
+    """Host a's engine is another directory then, kept from one time to the next, under its usual name:
+    all that goes by that name is cleaned up as ever."""
     directory = "%s/%s-%d" % (os.path.abspath(options.images), options.engine or "engine",
                               options.percent)
     os.makedirs(directory, exist_ok=True)
@@ -290,7 +305,7 @@ def engine_directory(options):
         fcntl.flock(options.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise hosts.Wrong("another bench uses %s" % directory) from None
-    return directory
+    os.symlink(directory, os.environ["SANDBOX"] + "/A")
 
 
 def report(outcome, name):
@@ -301,14 +316,15 @@ def report(outcome, name):
             print(line, file=file)
 
 
-def judge(cells):
-    """dray's pushes must all have arrived; what rivals do is told, not judged."""
-    ours = {row.name for row in rows.OF_DRAY}
-    wrong = [cell for cell in cells.all if cell["row"] in ours and not cell["correct"]]
-    count = sum(cell["row"] in ours for cell in cells.all)
-    good = count > 0 and not wrong
-    if count > 0:
-        report("ok" if good else "FAIL", "each of %d pushes of dray arrives whole and runs" % count)
+def judge(cells, patient):
+    """dray's pushes must all have arrived; what rivals do is told, not judged. A full image may take
+    longer than the limit on a bad line, a small one may not."""
+    ours = [cell for cell in cells.all if ROWS[cell["row"]] in rows.OF_DRAY]
+    wrong = [cell for cell in ours
+             if not cell["correct"] and not (patient and cell["outcome"] == "limit")]
+    if ours:
+        report("FAIL" if wrong else "ok",
+               "each of %d pushes of dray arrives whole and runs" % len(ours))
     for cell in wrong:
         print("        %s, %s, %s: %s: %s" % (cell["profile"], cell["scenario"], cell["row"],
                                             cell["outcome"], cell.get("why", "")))
@@ -332,7 +348,7 @@ def measure_all(options, setting, line):
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": about, "left_out": left_out, "cells": bench.cells.all}, file,
                       indent=1)
-    return judge(bench.cells)
+    return judge(bench.cells, not options.quick)
 
 
 def main():
@@ -345,8 +361,9 @@ def main():
     sets = [name for name, steps in CHAINS.items() if any(s in wanted for _, s in steps)]
     pair, line = [], None
     try:
-        pair = [hosts.Host("a", engine_directory(options)),
-                hosts.Host("b", os.environ["SANDBOX"] + "/B")]
+        if options.images:
+            keep_images(options)
+        pair = [hosts.Host(name, os.environ["SANDBOX"] + "/" + name.upper()) for name in "ab"]
         setting = rows.Setting(pair, options.build, options.dray_args.split(),
                                options.drayd_args.split())
         line = hosts.Line(options.link, pair)

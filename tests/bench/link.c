@@ -7,7 +7,7 @@
  * sender (the line is busy with what came before it), waits for that and the delay, and is written
  * to the other device. One thread does both directions and sleeps in between. With --gso a packet
  * may be one that the kernel would cut into many: the line takes as long as for all of those, and
- * 1 Gbit/s costs a few percent of a core instead of most of one. Failure modes: no device can be
+ * 1 Gbit/s costs a sixth of a core instead of most of one. Failure modes: no device can be
  * made, or one goes away: it ends.
  *
  * On SIGTERM it says on stdout what passed.

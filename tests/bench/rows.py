@@ -47,7 +47,8 @@ class Row:
         a, b = self.setting.hosts
         return {"PATH": os.environ["PATH"], "HOME": self.setting.directory, "LC_ALL": "C.UTF-8",
                 "A": a.engine, "B": b.engine, "IMAGE": image, "SSH": self.setting.ssh,
-                "WORK": self.setting.work, "REGISTRY": "localhost:%d" % REGISTRY_PORT}
+                "WORK": self.setting.work, "TMPDIR": self.setting.work,
+                "REGISTRY": "localhost:%d" % REGISTRY_PORT}
 
     def command(self, image):
         settings = ["%s=%s" % item for item in self.environment(image).items()]
