@@ -13,7 +13,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,8 +32,7 @@ struct overlay2 {
 	const struct engine_save_sink *sink;
 	void *sink_ctx;
 	bool stopped;	 /* by the sink or the caller: the files are not to blame */
-	int split, diff; /* of the layer that is read: tar-split file and directory; -1 when closed
-			  */
+	int split, diff; /* the layer's tar-split file and directory, or -1 */
 	uint64_t size;	 /* of its tar */
 	uint64_t done;	 /* given to the sink, or waiting in `out` */
 	size_t used;
@@ -85,7 +83,7 @@ int overlay2_check(
 {
 	CLEANUP(cleanup_free) char *path = NULL;
 	CLEANUP(cleanup_fd) int fd = -1;
-	char shown[100];
+	char shown[sizeof(info->data_root)];
 	struct digest top;
 
 	if (strcmp(info->driver, "overlay2") != 0)
@@ -100,7 +98,10 @@ int overlay2_check(
 	if (!path)
 		return err_nomem(err);
 	fd = open_at(AT_FDCWD, path, O_DIRECTORY, 0);
-	return fd >= 0 ? 0 : err_errno(err, errno, "%s", path);
+	if (fd >= 0)
+		return 0;
+	return err_errno(err, errno, "%s",
+		text_escape(shown, sizeof(shown), info->data_root, strlen(info->data_root)));
 }
 
 static void close_layer(struct overlay2 *o)
@@ -129,17 +130,17 @@ static int open_diff(struct overlay2 *o, const struct digest *chain, struct err 
 	buf_init(&id, CACHE_ID_MAX);
 	if (!id_path)
 		return err_nomem(err);
-	if (file_read(id_path, &id, err) != 0)
-		return -1;
+	if (file_read(id_path, &id, NULL) != 0)
+		return err_set(err, ERR_CORRUPT, "its cache-id cannot be read");
 	if (!is_cache_id((const char *)buf_bytes(&id), buf_len(&id)))
-		return err_set(err, ERR_CORRUPT, "%s names no directory", id_path);
+		return err_set(err, ERR_CORRUPT, "its cache-id names no directory");
 	if (asprintf(&path, "%s/%s/%.*s/diff", o->info->data_root, o->info->driver,
 		    (int)buf_len(&id), (const char *)buf_bytes(&id)) < 0) {
 		path = NULL;
 		return err_nomem(err);
 	}
 	o->diff = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	return o->diff >= 0 ? 0 : err_errno(err, errno, "%s", path);
+	return o->diff >= 0 ? 0 : err_errno(err, errno, "its directory");
 }
 
 static int open_layer(struct overlay2 *o, size_t layer, struct err *err)
@@ -151,7 +152,7 @@ static int open_layer(struct overlay2 *o, size_t layer, struct err *err)
 		return err_nomem(err);
 	o->split = open(path, O_RDONLY | O_CLOEXEC);
 	if (o->split < 0)
-		return err_errno(err, errno, "%s", path);
+		return err_errno(err, errno, "its tar-split data");
 	return open_diff(o, &chain, err);
 }
 

@@ -374,7 +374,7 @@ test_a_receiver_that_is_killed_in_the_middle_is_found_again() {
 test_the_sources_engine_is_waited_for_when_it_is_restarted() {
 	start_over
 	proxy_start --rate 6000000
-	agent_start
+	agent_start --read api
 	await_line '"phase":"sending"' "$OUT"
 	sleep 0.3
 	engine_kill "$A"

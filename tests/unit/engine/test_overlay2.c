@@ -441,11 +441,11 @@ static void a_layer_without_its_records_ends_it(void **state)
 		assert_gives_up(f, "names no directory");
 	}
 	write_file(record_of(f, 0, "cache-id"), "dir-7");
-	assert_gives_up(f, "dir-7");
+	assert_gives_up(f, "its directory: No such file");
 	assert_int_equal(unlink(record_of(f, 0, "cache-id")), 0);
-	assert_gives_up(f, "cache-id");
+	assert_gives_up(f, "its cache-id cannot be read");
 	assert_int_equal(unlink(record_of(f, 0, "tar-split.json.gz")), 0);
-	assert_gives_up(f, "tar-split.json.gz");
+	assert_gives_up(f, "its tar-split data: No such file");
 	f->image.id.bytes[0] ^= 1;
 	assert_gives_up(f, "config");
 }
