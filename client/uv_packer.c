@@ -22,7 +22,6 @@ struct order {
 struct packer {
 	struct uv_worker *worker;
 	struct uv_task task;
-	struct window *window;
 	int level;
 	struct packer_ops ops;
 	void *ctx;
@@ -33,8 +32,6 @@ struct packer {
 	size_t sealed; /* record bytes in `out` */
 	struct segment_builder *builders[BUILDERS];
 	bool closed, failed;
-	void (*on_closed)(void *ctx);
-	void *closed_ctx;
 	int result;
 	struct err err;
 };
@@ -131,10 +128,8 @@ static void run(struct uv_task *t)
 
 /* --- the loop's side --- */
 
-static void order_free(struct packer *p, struct order *o)
+static void order_free(struct order *o)
 {
-	if (o->parcel)
-		window_give(p->window, batch_weight(o->parcel->batch));
 	sender_parcel_free(o->parcel);
 	free(o);
 }
@@ -147,7 +142,7 @@ static void on_stopped(void *ctx)
 		struct order *o = p->first;
 
 		p->first = o->next;
-		order_free(p, o);
+		order_free(o);
 	}
 	while (p->out) {
 		struct packed *made = p->out;
@@ -157,7 +152,6 @@ static void on_stopped(void *ctx)
 	}
 	for (int i = 0; i < BUILDERS; i++)
 		segment_builder_free(p->builders[i]);
-	p->on_closed(p->closed_ctx);
 	free(p);
 }
 
@@ -182,7 +176,9 @@ static void done(struct uv_task *t)
 	struct packer *p = CONTAINER_OF(t, struct packer, task);
 	bool some = p->made != NULL;
 
-	order_free(p, p->now);
+	if (!p->closed && p->result == 0 && p->now->parcel)
+		p->ops.packed(p->ctx, p->now->parcel);
+	order_free(p->now);
 	p->now = NULL;
 	if (some) {
 		*p->out_last = p->made;
@@ -207,7 +203,6 @@ static void add_order(struct packer *p, struct sender_parcel *parcel, uint32_t b
 	struct order *o = calloc(1, sizeof(*o));
 
 	if (!o) {
-		window_give(p->window, parcel ? batch_weight(parcel->batch) : 0);
 		sender_parcel_free(parcel);
 		if (!p->failed) {
 			p->failed = true;
@@ -252,8 +247,8 @@ struct packed *packer_take(struct packer *p)
 	return made;
 }
 
-struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
-	const struct packer_ops *ops, void *ctx, struct err *err)
+struct packer *packer_new(
+	uv_loop_t *loop, int level, const struct packer_ops *ops, void *ctx, struct err *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
 
@@ -261,7 +256,7 @@ struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
 		err_nomem(err);
 		return NULL;
 	}
-	*p = (struct packer){ .window = window, .level = level, .ops = *ops, .ctx = ctx };
+	*p = (struct packer){ .level = level, .ops = *ops, .ctx = ctx };
 	p->last = &p->first;
 	p->out_last = &p->out;
 	for (int i = 0; i < BUILDERS; i++)
@@ -276,10 +271,10 @@ struct packer *packer_new(uv_loop_t *loop, struct window *window, int level,
 	return NULL;
 }
 
-void packer_close(struct packer *p, void (*closed)(void *ctx), void *ctx)
+void packer_close(struct packer *p)
 {
+	if (!p)
+		return;
 	p->closed = true;
-	p->on_closed = closed;
-	p->closed_ctx = ctx;
 	uv_worker_stop(p->worker, on_stopped, p);
 }

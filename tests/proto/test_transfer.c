@@ -190,7 +190,7 @@ static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	w->sender = sender_new(&ops, w, false);
+	w->sender = sender_new(&ops, w, false, 0);
 	w->receiver = receiver_new();
 	buf_init(&w->kept, 1 << 24);
 	offer(w, 0);
@@ -342,7 +342,7 @@ static void after_a_collision_chunks_are_asked_about_by_their_whole_names(void *
 	struct batch *b = batch_of(0, 50);
 
 	sender_free(w->sender);
-	w->sender = sender_new(&ops, w, true);
+	w->sender = sender_new(&ops, w, true, 0);
 	for (size_t i = 0; i < 50; i += 2)
 		w->have[w->n_have++] = b->chunks[i].name;
 	begin(w, 0, LARGE);
