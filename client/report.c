@@ -58,7 +58,7 @@ struct pair_progress *report_pair(struct report *r, size_t image, size_t target)
 
 /* --- progress --- */
 
-/* "app:1 -> b: 12MB of 40MB, 8.1MB/s, 3.5s left", for what is under way at each target. */
+/* "app:1 -> b: sending 12MB of 40MB, 8.1MB/s, 3.5s left", for what is under way at each target. */
 static void print_lines(const struct report *r, uint64_t now_ms)
 {
 	char text[PAIR_TEXT_MAX];
@@ -67,8 +67,8 @@ static void print_lines(const struct report *r, uint64_t now_ms)
 		const struct pair_progress *p = &r->pairs[i];
 
 		if (pair_active(p))
-			fprintf(stderr, "%s -> %s: %s\n", p->image, p->target,
-				pair_text(text, p, now_ms));
+			fprintf(stderr, "%s -> %s: %s%s\n", p->image, p->target,
+				pair_moves(p) ? "sending " : "", pair_text(text, p, now_ms));
 	}
 	fflush(stderr);
 }

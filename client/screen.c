@@ -47,6 +47,15 @@ bool pair_active(const struct pair_progress *p)
 	return p->state != PAIR_WAITING && p->state != PAIR_DONE && p->state != PAIR_FAILED;
 }
 
+bool pair_moves(const struct pair_progress *p)
+{
+	bool begun = false;
+
+	for (size_t i = 0; p->layers && i < p->n_layers; i++)
+		begun = begun || p->layers[i].begun;
+	return p->state == PAIR_SENDING && begun;
+}
+
 /* --- text --- */
 
 static void put_sending(char ret[PAIR_TEXT_MAX], const struct pair_progress *p, uint64_t now_ms)
@@ -75,11 +84,8 @@ char *pair_text(char ret[PAIR_TEXT_MAX], const struct pair_progress *p, uint64_t
 		[PAIR_FAILED] = "failed" };
 	bool ended = p->state == PAIR_DONE || p->state == PAIR_FAILED;
 	char took[TEXT_SECONDS_MAX];
-	bool begun = false;
 
-	for (size_t i = 0; p->layers && i < p->n_layers; i++)
-		begun = begun || p->layers[i].begun;
-	if (p->state == PAIR_SENDING && begun)
+	if (pair_moves(p))
 		put_sending(ret, p, now_ms);
 	else if (p->state == PAIR_WAITING)
 		snprintf(ret, PAIR_TEXT_MAX, "%s", words[p->state]);

@@ -41,6 +41,9 @@ struct progress_sum pair_sum(const struct pair_progress *p);
 /* Is something under way? */
 bool pair_active(const struct pair_progress *p);
 
+/* Bytes of layers are on their way. */
+bool pair_moves(const struct pair_progress *p);
+
 /* "40MB of 100MB, 8.1MB/s, 7.4s left" and the like, by state, for a line of progress. */
 #define PAIR_TEXT_MAX 128
 char *pair_text(char ret[PAIR_TEXT_MAX], const struct pair_progress *p, uint64_t now_ms);
