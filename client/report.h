@@ -17,6 +17,7 @@ struct report {
 	size_t n_pairs, n_images, n_targets;
 	uint64_t started_ms, shown_ms;
 	unsigned lines_open; /* of the block that stands on the terminal */
+	unsigned widths[SCREEN_ROWS_MAX]; /* theirs */
 };
 
 /* What became of a pair, for its result. */

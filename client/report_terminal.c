@@ -38,53 +38,63 @@ void report_terminal_look(struct report *r)
 	log_set_hook(r->terminal ? before_line : NULL);
 }
 
-/* One column and one row are left free: a full line would wrap at some terminals, a full screen
- * scroll. */
 static void look_at_size(unsigned *ret_rows, unsigned *ret_columns)
 {
-	unsigned rows = ROWS_DEFAULT, columns = COLUMNS_DEFAULT;
 	struct winsize size;
 
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 && size.ws_row > 1) {
-		rows = size.ws_row;
-		columns = size.ws_col;
-	}
-	*ret_rows = (unsigned)min_size(rows - 1, SCREEN_ROWS_MAX);
-	*ret_columns = columns - 1;
+	*ret_rows = ROWS_DEFAULT;
+	*ret_columns = COLUMNS_DEFAULT;
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2 || size.ws_row < 2)
+		return;
+	*ret_rows = size.ws_row;
+	*ret_columns = size.ws_col;
 }
 
-static void go_up(struct report *r)
+/* To the first letter of the block. In a terminal that became narrower its lines are wrapped, and in
+ * one that became lower the first ones are lost. */
+static void go_up(const struct report *r, unsigned rows, unsigned columns)
 {
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < r->lines_open; i++)
+		n += r->widths[i] > columns ? (r->widths[i] + columns - 1) / columns : 1;
+	n = n < rows ? n : rows;
 	fputc('\r', stderr);
-	if (r->lines_open > 1)
-		fprintf(stderr, "\033[%uA", r->lines_open - 1);
+	if (n > 1)
+		fprintf(stderr, "\033[%uA", n - 1);
 }
 
 void report_terminal_clear(struct report *r)
 {
+	unsigned rows, columns;
+
 	if (r->lines_open == 0)
 		return;
-	go_up(r);
+	look_at_size(&rows, &columns);
+	go_up(r, rows, columns);
 	fputs("\033[J", stderr);
 	fflush(stderr);
 	r->lines_open = 0;
 }
 
+/* One column and one row are left free: a full line would wrap at some terminals, a full screen
+ * scroll. */
 void report_terminal_draw(struct report *r, uint64_t now_ms)
 {
 	static struct terminal_line lines[SCREEN_ROWS_MAX];
 	unsigned rows, columns, n;
 
 	look_at_size(&rows, &columns);
-	for (unsigned i = 0; i < rows; i++)
-		terminal_line_start(&lines[i], columns, r->colour, r->unicode);
-	n = screen_compose(lines, rows, r->pairs, r->n_pairs, now_ms);
-	/* A terminal that became lower has lost what is above it. */
-	r->lines_open = (unsigned)min_size(r->lines_open, rows);
+	for (unsigned i = 0; i < SCREEN_ROWS_MAX; i++)
+		terminal_line_start(&lines[i], columns - 1, r->colour, r->unicode);
+	n = screen_compose(lines, (unsigned)min_size(rows - 1, SCREEN_ROWS_MAX), r->pairs,
+		r->n_pairs, now_ms);
 	if (r->lines_open > 0)
-		go_up(r);
-	for (unsigned i = 0; i < n; i++)
+		go_up(r, rows, columns);
+	for (unsigned i = 0; i < n; i++) {
 		fprintf(stderr, "%s%s\033[K", i > 0 ? "\n" : "", lines[i].bytes);
+		r->widths[i] = lines[i].width;
+	}
 	fputs("\033[J", stderr);
 	fflush(stderr);
 	r->lines_open = n;

@@ -66,6 +66,11 @@ static void put_sending(char ret[PAIR_TEXT_MAX], const struct pair_progress *p, 
 	char done[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
 	int n;
 
+	if (sum.done == sum.total && sum.exact) {
+		snprintf(ret, PAIR_TEXT_MAX, "%s read, the last of it is on its way",
+			text_size(done, sum.done));
+		return;
+	}
 	n = snprintf(ret, PAIR_TEXT_MAX, "%s of %s%s, %s/s", text_size(done, sum.done),
 		sum.exact ? "" : "about ", text_size(all, sum.total), text_size(rate, speed));
 	if (left >= 0 && n > 0 && n < PAIR_TEXT_MAX)
@@ -153,7 +158,7 @@ static void put_layer(struct terminal_line *l, const struct layer_progress *laye
 		[LAYER_THERE] = "already there",
 		[LAYER_REPEATED] = "",
 		[LAYER_READING] = "reading",
-		[LAYER_REBUILDING] = "sent, is put together",
+		[LAYER_REBUILDING] = "sent, being rebuilt",
 		[LAYER_DONE] = "sent" };
 	char done[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], figures[2 * TEXT_SIZE_MAX + 4];
 	char name[DIGEST_TEXT_LEN + 1];
