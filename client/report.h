@@ -16,7 +16,7 @@ struct report {
 	struct pair_progress *pairs;	/* image by image for each target */
 	size_t n_pairs, n_images, n_targets;
 	uint64_t started_ms, shown_ms;
-	unsigned lines_open; /* of the block that stands on the terminal */
+	unsigned lines_open;		  /* of the block that stands on the terminal */
 	unsigned widths[SCREEN_ROWS_MAX]; /* theirs */
 };
 

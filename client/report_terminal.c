@@ -50,8 +50,8 @@ static void look_at_size(unsigned *ret_rows, unsigned *ret_columns)
 	*ret_columns = size.ws_col;
 }
 
-/* To the first letter of the block. In a terminal that became narrower its lines are wrapped, and in
- * one that became lower the first ones are lost. */
+/* To the first letter of the block. In a terminal that became narrower its lines are wrapped, and
+ * in one that became lower the first ones are lost. */
 static void go_up(const struct report *r, unsigned rows, unsigned columns)
 {
 	unsigned n = 0;
@@ -87,8 +87,8 @@ void report_terminal_draw(struct report *r, uint64_t now_ms)
 	look_at_size(&rows, &columns);
 	for (unsigned i = 0; i < SCREEN_ROWS_MAX; i++)
 		terminal_line_start(&lines[i], columns - 1, r->colour, r->unicode);
-	n = screen_compose(lines, (unsigned)min_size(rows - 1, SCREEN_ROWS_MAX), r->pairs,
-		r->n_pairs, now_ms);
+	n = screen_compose(
+		lines, (unsigned)min_size(rows - 1, SCREEN_ROWS_MAX), r->pairs, r->n_pairs, now_ms);
 	if (r->lines_open > 0)
 		go_up(r, rows, columns);
 	for (unsigned i = 0; i < n; i++) {

@@ -11,10 +11,15 @@
 #include "common/base/log.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdlib.h>
 
 #define CLOCK_MS 100u
+
+/* Batches go back to the system as soon as they are freed: in a heap they leave holes, a fifth of
+ * the peak. */
+#define OWN_PAGES_BYTES (256 << 10)
 
 struct run {
 	const struct push_run_options *o;
@@ -273,6 +278,7 @@ int push_run(const struct push_run_options *options)
 		log_error("out of memory");
 		return 1;
 	}
+	mallopt(M_MMAP_THRESHOLD, OWN_PAGES_BYTES);
 	r->o = options;
 	uv_loop_init(&r->loop);
 	start_handles(r);

@@ -10,7 +10,7 @@
 /* By who takes from it: one target, several, one that reads for itself because it was late or slow.
  */
 #define WINDOW_BYTES (32u << 20)
-#define WINDOW_SHARED_BYTES (72u << 20)
+#define WINDOW_SHARED_BYTES (64u << 20)
 #define WINDOW_ALONE_BYTES (16u << 20)
 
 struct window;

@@ -112,7 +112,7 @@ static void set_up(struct shown *s, unsigned columns)
 		s->layers[i].begun = s->layers[i].done > 0;
 	}
 	for (size_t i = 0; i < 2; i++) {
-		strcpy(s->pairs[i].image, "app:1");
+		memcpy(s->pairs[i].image, "app:1", sizeof("app:1"));
 		s->pairs[i].target = i == 0 ? "b" : "c";
 	}
 	s->pairs[0].state = PAIR_SENDING;
