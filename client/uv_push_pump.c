@@ -147,6 +147,24 @@ static int take_begin(struct push *p, const struct source_item *i, struct err *e
 		i->size, err);
 }
 
+/* A layer that came without a name has one now that it was read. */
+static void name_layer(struct push *p, const struct source_item *i)
+{
+	uint16_t *at = &p->blob_layers[p->next_blob - 1 - p->c.first_blob];
+	struct push_past *past = p->c.past;
+	uint16_t found = 0;
+
+	if (*at < past->n_layers)
+		return;
+	while (found < past->n_layers && !digest_equal(&past->layers[found].id, &i->digest))
+		found++;
+	if (found == past->n_layers)
+		return;
+	*at = found;
+	past->layers[found].begun = true;
+	past->layers[found].size = past->layers[found].done = i->size;
+}
+
 /* Blobs come one after another: what is not a BEGIN belongs to the last one. */
 static int take_item(struct push *p, struct source_item *i, struct err *err)
 {
@@ -160,6 +178,7 @@ static int take_item(struct push *p, struct source_item *i, struct err *err)
 		i->batch = NULL;
 		return sender_batch(p->sender, p->next_blob - 1, b, err);
 	case SOURCE_END:
+		name_layer(p, i);
 		return sender_end(p->sender, p->next_blob - 1, &i->digest, i->size, err);
 	case SOURCE_NOTE:
 		p->ops.note(p->ctx, i->text);
