@@ -160,6 +160,12 @@ void report_retry(struct report *r, struct pair_progress *p, const struct err *e
 	report_state(r, p, PAIR_RETRYING, now_ms);
 }
 
+void report_behind(struct report *r, const struct pair_progress *p, const struct err *err)
+{
+	if (r->style != REPORT_QUIET)
+		log_info("%s -> %s: %s", p->image, p->target, err->text);
+}
+
 void report_error(struct report *r, const struct pair_progress *p, const struct err *err)
 {
 	if (p && r->n_pairs > 1)

@@ -56,6 +56,9 @@ void report_note(struct report *r, const char *text);
 void report_retry(struct report *r, struct pair_progress *p, const struct err *err,
 	uint64_t wait_ms, uint64_t left_ms, uint64_t now_ms);
 
+/* The target was slower than others and goes on by itself. */
+void report_behind(struct report *r, const struct pair_progress *p, const struct err *err);
+
 /* A line on stderr about a pair that failed for good; NULL: the text says of itself what it is
  * about. */
 void report_error(struct report *r, const struct pair_progress *p, const struct err *err);

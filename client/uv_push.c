@@ -152,8 +152,7 @@ static void on_behind(void *ctx)
 	struct err err;
 
 	p->result.behind = p->c.past->alone = true;
-	err_set(&err, ERR_AGAIN,
-		"fell behind the other targets; what is left is read for it alone");
+	err_set(&err, ERR_AGAIN, "slower than the others; what is left is read for it alone");
 	push_end(p, &err);
 }
 

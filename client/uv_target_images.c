@@ -110,7 +110,7 @@ static void pair_ended(struct pair *p, const struct push_result *result, const s
 		return; /* the try ends anyway */
 	maybe_renew(t, result);
 	if (result->behind) {
-		log_debug("%s: %s: %s", t->target->name, p->shown->image, err->text);
+		report_behind(t->s->report, p->shown, err);
 	} else if (result->other_form || passes(err)) {
 		t->engine_failed = result->engine_failed;
 		t->other_form = result->other_form;

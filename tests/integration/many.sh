@@ -264,6 +264,7 @@ test_a_slow_target_holds_up_nobody_and_gets_all_the_same() {
 	assert_equal "$(saves)" $((n + 2)) "archives asked of the source engine"
 	assert_at_least "$slow" $(((2 * LARGE_MB << 20) / SLOW - 2)) "seconds of the slow one"
 	assert_at_most "$fast" "$(awk -v s="$slow" 'BEGIN { print s * 0.6 }')" "seconds of the fast one"
+	assert_grep 't/large:1 -> slow: slower than the others' "$OUT.err"
 	# What it had when it was left behind was not sent again.
 	assert_at_most "$(field t/large:1 slow bytes_sent)" $((2 * (LARGE_MB + 6) << 20)) "sent to the slow"
 }
