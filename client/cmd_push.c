@@ -21,10 +21,11 @@ struct push_options {
 	bool json, quiet, verbose, dry_run, help;
 };
 
-static const char push_text[] = "Sends an image from the engine beside this command to the one "
-				"beside TARGET, as far as TARGET\n"
-				"lacks it, and gives it the same name there. A push that was cut "
-				"off goes on when it is run again.\n";
+static const char push_text[] =
+	"Sends images from the engine beside this command to the one beside each TARGET, as far as "
+	"it\n"
+	"lacks them, and gives them the same names there. Each image is read once, however many\n"
+	"targets there are. A push that was cut off goes on when it is run again.\n";
 
 /* "auto", "none" or a level of zstd. */
 static int parse_level(const char *s, int *ret, struct err *err)
@@ -110,7 +111,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	struct err *err)
 {
 	const struct option_row rows[] = {
-		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "the target, a name given to dray pair" },
+		{ "to", 0, OPTION_TEXT, &o->to, "TARGET[,TARGET...]",
+			"the targets, names given to dray pair" },
 		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
 			"the engine's socket (default: DOCKER_HOST, else the system's)" },
 		{ "read", 0, OPTION_TEXT, &o->read, "HOW",
@@ -136,24 +138,26 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	if (options_parse(rows, argc, argv, &n, &o->help, err) != 0)
 		return -1;
 	if (o->help) {
-		program_help("push IMAGE --to TARGET", push_text, rows);
+		program_help("push IMAGE... --to TARGET[,TARGET...]", push_text, rows);
 		return 0;
 	}
-	if (n != 1)
-		return err_set(err, ERR_USAGE,
-			n == 0 ? "push: which image? (dray push IMAGE --to TARGET)"
-			       : "push takes one image at a time in this version");
-	if (reference_check_typed(argv[1], err) != 0)
-		return -1;
+	if (n == 0)
+		return err_set(
+			err, ERR_USAGE, "push: which image? (dray push IMAGE... --to TARGET)");
+	if ((size_t)n > PUSH_IMAGES_MAX)
+		return err_set(
+			err, ERR_USAGE, "push: at most %u images in one run", PUSH_IMAGES_MAX);
+	for (int i = 1; i <= n; i++) {
+		if (reference_check_typed(argv[i], err) != 0)
+			return -1;
+	}
 	if (!o->to)
 		return err_set(
 			err, ERR_USAGE, "push: where to? (--to TARGET; dray targets lists them)");
-	if (strchr(o->to, ','))
-		return err_set(err, ERR_USAGE,
-			"--to %s: push takes one target at a time in this version", o->to);
 	if (o->json && o->quiet)
 		return err_set(err, ERR_USAGE, "--json and -q exclude each other");
-	run->image = argv[1];
+	run->images = (const char *const *)argv + 1;
+	run->n_images = (size_t)n;
 	run->engine = o->engine;
 	run->dry_run = o->dry_run;
 	run->retry_for_ms = min_u64(o->retry_for, UINT64_MAX / 1000) * 1000;
@@ -163,12 +167,58 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	return parse_level(o->compress, &run->level, err);
 }
 
+/* --- the targets --- */
+
+struct targets {
+	struct target *list[PUSH_TARGETS_MAX];
+	size_t n;
+};
+
+static void close_targets(struct targets *t)
+{
+	while (t->n > 0)
+		target_free(t->list[--t->n]);
+}
+
+static int open_target(struct targets *t, const char *name, struct err *err)
+{
+	if (!name[0])
+		return err_set(err, ERR_USAGE, "--to: a name is missing beside a comma");
+	for (size_t i = 0; i < t->n; i++) {
+		if (strcmp(t->list[i]->name, name) == 0)
+			return err_set(err, ERR_USAGE, "--to: %s is named twice", name);
+	}
+	if (t->n == PUSH_TARGETS_MAX)
+		return err_set(
+			err, ERR_USAGE, "--to: at most %u targets in one run", PUSH_TARGETS_MAX);
+	if (targets_load(name, &t->list[t->n], err) != 0)
+		return -1;
+	t->n++;
+	return 0;
+}
+
+/* "a,b,c": all of them have to be there before anything begins. */
+static int open_targets(struct targets *t, const char *to, struct err *err)
+{
+	CLEANUP(cleanup_free) char *names = strdup(to);
+	char *rest = names, *name;
+	int r = 0;
+
+	if (!names)
+		return err_nomem(err);
+	while (r == 0 && (name = strsep(&rest, ",")))
+		r = open_target(t, name, err);
+	if (r != 0)
+		close_targets(t);
+	return r;
+}
+
 int cmd_push(int argc, char **argv)
 {
 	struct push_options o = { .read = "auto", .retry_for = RETRY_FOR_SECONDS };
 	struct push_run_options run = { 0 };
+	struct targets targets = { 0 };
 	struct key_pair *key = NULL;
-	struct target *target = NULL;
 	struct err err;
 	int code;
 
@@ -177,11 +227,17 @@ int cmd_push(int argc, char **argv)
 	if (o.help)
 		return 0;
 	log_start("dray", o.verbose ? LOG_DEBUG : LOG_INFO, false);
-	if (client_open(o.to, &key, &target, &err) != 0)
+	if (open_targets(&targets, o.to, &err) != 0)
 		return program_fail(&err);
+	if (client_key(&key, &err) != 0) {
+		close_targets(&targets);
+		return program_fail(&err);
+	}
 	run.key = key;
-	run.target = target;
+	run.targets = targets.list;
+	run.n_targets = targets.n;
 	code = push_run(&run);
-	client_close(key, target);
+	close_targets(&targets);
+	client_close(key, NULL);
 	return code;
 }

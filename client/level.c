@@ -13,9 +13,12 @@ static void go_to(struct level *l, unsigned step)
 	l->now = steps[step];
 }
 
-void level_start(struct level *l, int fixed, bool far, uint64_t now_ms)
+void level_start(struct level *l, int fixed, bool far, uint64_t now_ms, uint64_t blocked_ms)
 {
-	*l = (struct level){ .fixed = fixed != LEVEL_AUTO, .now = fixed, .from_ms = now_ms };
+	*l = (struct level){ .fixed = fixed != LEVEL_AUTO,
+		.now = fixed,
+		.from_ms = now_ms,
+		.blocked_ms = blocked_ms };
 	l->top = ARRAY_LEN(steps);
 	if (l->fixed)
 		return;

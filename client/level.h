@@ -23,8 +23,8 @@ struct level {
 	uint64_t from_ms, blocked_ms, busy_ms; /* of the window */
 };
 
-/* `fixed`: the user's level, LEVEL_AUTO: whatever pays. */
-void level_start(struct level *l, int fixed, bool far, uint64_t now_ms);
+/* `fixed`: the user's level, LEVEL_AUTO: whatever pays. `blocked_ms`: as level_look, so far. */
+void level_start(struct level *l, int fixed, bool far, uint64_t now_ms, uint64_t blocked_ms);
 
 /* Both totals in milliseconds: for how long segments have waited for the link, and for how long the
  * compressing thread was busy. */

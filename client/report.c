@@ -1,149 +1,154 @@
+/*
+ * Owns what was said when. Happy path: start -> states and progress of the pairs -> a result each
+ * -> end. On a terminal the block is redrawn at most ten times a second, elsewhere each target has
+ * a line every few seconds.
+ */
 #include "client/report.h"
 
 #include "common/base/log.h"
 #include "common/base/text.h"
 
-#include <jansson.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #define REDRAW_MS 100u
 #define FIRST_LINE_MS 1000u
 #define LINE_EVERY_MS 3000u
+#define EVENT_EVERY_MS 1000u
 
-void report_start(struct report *r, enum report_style style, const char *name, const char *target,
-	uint64_t now_ms)
+int report_start(struct report *r, enum report_style style, const char *const *images,
+	size_t n_images, const char *const *targets, size_t n_targets, uint64_t now_ms,
+	struct err *err)
 {
 	*r = (struct report){ .style = style,
-		.terminal = isatty(STDERR_FILENO) == 1,
-		.target = target,
+		.n_pairs = n_images * n_targets,
+		.n_images = n_images,
+		.n_targets = n_targets,
 		.started_ms = now_ms };
-	text_escape(r->name, sizeof(r->name), name, strlen(name));
+	r->pairs = calloc(r->n_pairs, sizeof(*r->pairs));
+	if (!r->pairs)
+		return err_nomem(err);
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		struct pair_progress *p = &r->pairs[i];
+		const char *image = images[i % n_images];
+
+		text_escape(p->image, sizeof(p->image), image, strlen(image));
+		p->target = targets[i / n_images];
+		p->started_ms = p->state_ms = now_ms;
+	}
+	if (style != REPORT_QUIET)
+		report_terminal_look(r);
+	return 0;
 }
 
-/* Columns that a line may take without wrapping, which would break its redrawing. */
-static int columns(const struct report *r)
+void report_end(struct report *r)
 {
-	struct winsize size;
-
-	if (!r->terminal)
-		return INT_MAX;
-	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col < 2)
-		return 79;
-	return size.ws_col - 1;
+	report_terminal_clear(r);
+	r->n_pairs = 0;
+	r->terminal = false;
+	free(r->pairs);
+	r->pairs = NULL;
 }
 
-void report_clear(struct report *r)
+struct pair_progress *report_pair(struct report *r, size_t image, size_t target)
 {
-	if (r->line_open)
-		fputs("\r\033[K", stderr);
-	r->line_open = false;
+	return &r->pairs[target * r->n_images + image];
 }
 
-/* "app:1 -> b: sending 12MB of 40MB, 8.1MB/s, 3.5s left" */
-static void show(struct report *r, uint64_t now_ms)
-{
-	static const char *const words[] = { [PUSH_ASKING] = "asking what is there",
-		[PUSH_SENDING] = "sending",
-		[PUSH_APPLYING] = "the engine is applying it" };
-	char done[TEXT_SIZE_MAX], all[TEXT_SIZE_MAX], rate[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
-	double seconds = (double)(now_ms - r->started_ms) / 1000;
-	char line[REPORT_NAME_MAX + 200];
-	int n;
-	uint64_t speed = seconds > 0 ? (uint64_t)((double)r->settled / seconds) : 0;
+/* --- progress --- */
 
-	n = snprintf(line, sizeof(line), "%s -> %s: %s", r->name, r->target,
-		r->waiting ? "waiting to try again" : words[r->phase]);
-	if (r->phase == PUSH_SENDING && !r->waiting && r->begun > 0 && (size_t)n < sizeof(line))
-		n += snprintf(line + n, sizeof(line) - (size_t)n, " %s of %s read, %s/s",
-			text_size(done, r->settled), text_size(all, r->begun),
-			text_size(rate, speed));
-	if ((size_t)n < sizeof(line))
-		snprintf(line + n, sizeof(line) - (size_t)n, ", %s", text_seconds(took, seconds));
-	fprintf(stderr, r->terminal ? "\r\033[K%.*s" : "%.*s\n", columns(r), line);
+/* "app:1 -> b: sending 12MB of 40MB, 8.1MB/s, 3.5s left", for what is under way at each target. */
+static void print_lines(const struct report *r, uint64_t now_ms)
+{
+	char text[PAIR_TEXT_MAX];
+
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		const struct pair_progress *p = &r->pairs[i];
+
+		if (pair_active(p))
+			fprintf(stderr, "%s -> %s: %s%s\n", p->image, p->target,
+				pair_moves(p) ? "sending " : "", pair_text(text, p, now_ms));
+	}
 	fflush(stderr);
-	r->line_open = r->terminal;
-	r->shown_ms = now_ms;
 }
 
 static void maybe_show(struct report *r, uint64_t now_ms)
 {
 	if (r->style == REPORT_QUIET)
 		return;
-	/* Elsewhere than on a terminal, what takes no second says nothing but its result. */
-	if (r->terminal ? now_ms - r->shown_ms >= REDRAW_MS
-			: now_ms - r->shown_ms >= LINE_EVERY_MS &&
-				  now_ms - r->started_ms >= FIRST_LINE_MS)
-		show(r, now_ms);
+	if (r->terminal) {
+		if (r->lines_open > 0 && now_ms - r->shown_ms < REDRAW_MS)
+			return;
+		report_terminal_draw(r, now_ms);
+	} else {
+		/* What takes no second says nothing but its result. */
+		if (now_ms - r->shown_ms < LINE_EVERY_MS || now_ms - r->started_ms < FIRST_LINE_MS)
+			return;
+		print_lines(r, now_ms);
+	}
+	r->shown_ms = now_ms;
 }
 
-static void print_json(json_t *json)
+void report_state(struct report *r, struct pair_progress *p, enum pair_state state, uint64_t now_ms)
 {
-	char *line = json ? json_dumps(json, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	bool ended = state == PAIR_DONE || state == PAIR_FAILED;
 
-	if (line)
-		puts(line);
-	else
-		log_error("out of memory");
-	fflush(stdout);
-	free(line);
-	json_decref(json);
-}
-
-void report_phase(struct report *r, enum push_phase phase, uint64_t now_ms)
-{
-	static const char *const words[] = {
-		[PUSH_ASKING] = "asking", [PUSH_SENDING] = "sending", [PUSH_APPLYING] = "applying"
-	};
-
-	if (phase == r->phase && phase != PUSH_ASKING)
+	if (state == p->state && state != PAIR_ASKING)
 		return;
-	r->waiting = false;
-	r->phase = phase;
-	if (r->style == REPORT_JSON)
-		print_json(json_pack("{s:s, s:s, s:s, s:s}", "event", "phase", "name", r->name,
-			"target", r->target, "phase", words[phase]));
-	maybe_show(r, now_ms);
+	if (p->state == PAIR_WAITING)
+		p->started_ms = now_ms;
+	p->state = state;
+	p->state_ms = now_ms;
+	if (ended)
+		p->ended_ms = now_ms;
+	if (r->style == REPORT_JSON && state != PAIR_CONNECTING && state != PAIR_RETRYING) {
+		report_terminal_clear(r);
+		if (state == PAIR_APPLYING)
+			report_json_progress(p, now_ms);
+		report_json_phase(p);
+		p->told_ms = now_ms;
+	}
+	if (!ended || r->terminal)
+		maybe_show(r, now_ms);
 }
 
-void report_progress(struct report *r, uint64_t settled, uint64_t begun, uint64_t now_ms)
+void report_progress(struct report *r, struct pair_progress *p, uint64_t now_ms)
 {
-	/* Another try comes by the same bytes again: until it is past them, nothing is new. */
-	if (settled > r->settled)
-		r->settled = settled;
-	if (begun > r->begun)
-		r->begun = begun;
+	rate_add(&p->rate, pair_sum(p).done, now_ms);
 	maybe_show(r, now_ms);
 }
 
 void report_tick(struct report *r, uint64_t now_ms)
 {
+	for (size_t i = 0; i < r->n_pairs; i++) {
+		struct pair_progress *p = &r->pairs[i];
+
+		if (p->state == PAIR_SENDING)
+			rate_add(&p->rate, pair_sum(p).done, now_ms);
+		if (r->style == REPORT_JSON && pair_active(p) && p->layers &&
+			p->state != PAIR_RETRYING && now_ms - p->told_ms >= EVENT_EVERY_MS) {
+			report_terminal_clear(r);
+			report_json_progress(p, now_ms);
+			p->told_ms = now_ms;
+		}
+	}
 	maybe_show(r, now_ms);
 }
 
 void report_note(struct report *r, const char *text)
 {
-	report_clear(r);
 	if (r->style != REPORT_QUIET)
 		log_warn("%s", text);
 }
 
-void report_retry(struct report *r, const struct err *err, uint64_t wait_ms, uint64_t left_ms,
-	uint64_t now_ms)
+void report_retry(struct report *r, struct pair_progress *p, const struct err *err,
+	uint64_t wait_ms, uint64_t left_ms, uint64_t now_ms)
 {
 	char wait[TEXT_SECONDS_MAX], left[TEXT_SECONDS_MAX], line[ERR_TEXT_MAX + 100];
 
-	r->waiting = true;
-	report_clear(r);
 	if (r->style == REPORT_JSON)
-		print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f}", "event", "retry",
-			"name", r->name, "target", r->target, "code", err_code_name(err->code),
-			"reason", err->text, "wait", (double)wait_ms / 1000, "left",
-			(double)left_ms / 1000));
+		report_json_retry(p, err, wait_ms, left_ms);
 	snprintf(line, sizeof(line), "%s; trying again in %s (for at most %s more)", err->text,
 		text_seconds(wait, (double)wait_ms / 1000),
 		text_seconds(left, (double)left_ms / 1000));
@@ -152,61 +157,62 @@ void report_retry(struct report *r, const struct err *err, uint64_t wait_ms, uin
 		log_debug("%s", line);
 	else
 		report_note(r, line);
-	maybe_show(r, now_ms);
+	report_state(r, p, PAIR_RETRYING, now_ms);
 }
 
-static void print_text(const struct report *r, const struct digest *id,
-	const struct push_result *result, uint64_t bytes_sent, bool dry_run, double seconds)
+void report_behind(struct report *r, const struct pair_progress *p, const struct err *err)
+{
+	if (r->style != REPORT_QUIET)
+		log_info("%s -> %s: %s", p->image, p->target, err->text);
+}
+
+void report_error(struct report *r, const struct pair_progress *p, const struct err *err)
+{
+	if (p && r->n_pairs > 1)
+		log_error("%s -> %s: %s", p->image, p->target, err->text);
+	else
+		log_error("%s", err->text);
+}
+
+/* --- results --- */
+
+static void print_text(
+	const struct report *r, const struct pair_progress *p, const struct report_outcome *o)
 {
 	char total[TEXT_SIZE_MAX], sent[TEXT_SIZE_MAX], took[TEXT_SECONDS_MAX];
-	char name[DIGEST_TEXT_LEN + 1];
+	const struct push_result *result = &o->result;
+	char name[PAIR_NAME_MAX + 80], id[DIGEST_TEXT_LEN + 1];
 
-	digest_text(id, name);
+	digest_text(o->id, id);
 	text_size(total, result->bytes_total);
-	if (dry_run && result->image_present)
-		printf("%s (%s, %s): %s has it; only its names would be set\n", r->name, name,
-			total, r->target);
-	else if (dry_run)
-		printf("%s (%s, %s): %s has %zu of %zu layers; the rest would be sent\n", r->name,
-			name, total, r->target, result->layers_skipped, result->layers);
-	else
-		printf("%s %s: %zu of %zu layers were there, %s of %s sent in %s\n", r->name, name,
-			result->layers_skipped, result->layers, text_size(sent, bytes_sent), total,
-			text_seconds(took, seconds));
+	if (o->dry_run && result->image_present)
+		printf("%s (%s, %s): %s has it; only its names would be set\n", p->image, id, total,
+			p->target);
+	else if (o->dry_run)
+		printf("%s (%s, %s): %s has %zu of %zu layers; the rest would be sent\n", p->image,
+			id, total, p->target, result->layers_skipped, result->layers);
+	if (o->dry_run)
+		return;
+	snprintf(name, sizeof(name), "%s%s%s", p->image, r->n_targets > 1 ? " -> " : "",
+		r->n_targets > 1 ? p->target : "");
+	printf("%s %s: %zu of %zu layers were there, %s of %s sent in %s\n", name, id,
+		result->layers_skipped, result->layers, text_size(sent, o->bytes_sent), total,
+		text_seconds(took, (double)(p->ended_ms - p->started_ms) / 1000));
 }
 
-void report_done(struct report *r, const struct digest *id, const struct push_result *result,
-	uint64_t bytes_sent, bool dry_run, uint64_t now_ms)
+void report_result(
+	struct report *r, const struct pair_progress *p, const struct report_outcome *outcome)
 {
-	double seconds = (double)(now_ms - r->started_ms) / 1000;
-	char name[DIGEST_TEXT_LEN + 1];
+	char id[DIGEST_TEXT_LEN + 1];
 
-	report_clear(r);
-	digest_text(id, name);
-	if (r->style == REPORT_QUIET)
-		puts(name);
-	else if (r->style == REPORT_TEXT)
-		print_text(r, id, result, bytes_sent, dry_run, seconds);
-	else
-		print_json(json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, "
-				     "s:f, s:b}",
-			"event", "result", "ok", 1, "kind", "image", "name", r->name, "target",
-			r->target, "id", name, "mode", "layers", "layers",
-			(json_int_t)result->layers, "layers_skipped",
-			(json_int_t)result->layers_skipped, "bytes_total",
-			(json_int_t)result->bytes_total, "bytes_sent", (json_int_t)bytes_sent,
-			"bytes_read", (json_int_t)result->bytes_read, "seconds", seconds, "dry_run",
-			dry_run));
+	report_terminal_clear(r);
+	if (r->style == REPORT_JSON) {
+		report_json_result(p, outcome);
+	} else if (outcome->err.code == ERR_NONE && r->style == REPORT_QUIET) {
+		digest_text(outcome->id, id);
+		puts(id);
+	} else if (outcome->err.code == ERR_NONE) {
+		print_text(r, p, outcome);
+	}
 	fflush(stdout);
-}
-
-void report_failed(struct report *r, const struct err *err, uint64_t now_ms)
-{
-	report_clear(r);
-	log_error("%s", err->text);
-	if (r->style == REPORT_JSON)
-		print_json(json_pack("{s:s, s:b, s:s, s:s, s:s, s:f, s:s, s:s}", "event", "result",
-			"ok", 0, "kind", "image", "name", r->name, "target", r->target, "seconds",
-			(double)(now_ms - r->started_ms) / 1000, "code", err_code_name(err->code),
-			"error", err->text));
 }

@@ -28,7 +28,6 @@ struct order {
 struct packer {
 	struct uv_worker *worker;
 	struct uv_task task;
-	struct window *window;
 	struct tuning tuning, used; /* `used`: by the task under way */
 	uint64_t busy_ns, took_ns;  /* in all; by the last task */
 	struct packer_ops ops;
@@ -40,8 +39,6 @@ struct packer {
 	size_t sealed; /* record bytes in `out` */
 	struct segment_builder *builders[BUILDERS];
 	bool closed, failed;
-	void (*on_closed)(void *ctx);
-	void *closed_ctx;
 	int result;
 	struct err err;
 };
@@ -145,10 +142,8 @@ static void run(struct uv_task *t)
 
 /* --- the loop's side --- */
 
-static void order_free(struct packer *p, struct order *o)
+static void order_free(struct order *o)
 {
-	if (o->parcel)
-		window_give(p->window, batch_weight(o->parcel->batch));
 	sender_parcel_free(o->parcel);
 	free(o);
 }
@@ -161,7 +156,7 @@ static void on_stopped(void *ctx)
 		struct order *o = p->first;
 
 		p->first = o->next;
-		order_free(p, o);
+		order_free(o);
 	}
 	while (p->out) {
 		struct packed *made = p->out;
@@ -171,7 +166,6 @@ static void on_stopped(void *ctx)
 	}
 	for (int i = 0; i < BUILDERS; i++)
 		segment_builder_free(p->builders[i]);
-	p->on_closed(p->closed_ctx);
 	free(p);
 }
 
@@ -197,7 +191,9 @@ static void done(struct uv_task *t)
 	struct packer *p = CONTAINER_OF(t, struct packer, task);
 	bool some = p->made != NULL;
 
-	order_free(p, p->now);
+	if (!p->closed && p->result == 0 && p->now->parcel)
+		p->ops.packed(p->ctx, p->now->parcel);
+	order_free(p->now);
 	p->now = NULL;
 	p->busy_ns += p->took_ns;
 	if (some) {
@@ -223,7 +219,6 @@ static void add_order(struct packer *p, struct sender_parcel *parcel, uint32_t b
 	struct order *o = calloc(1, sizeof(*o));
 
 	if (!o) {
-		window_give(p->window, parcel ? batch_weight(parcel->batch) : 0);
 		sender_parcel_free(parcel);
 		if (!p->failed) {
 			p->failed = true;
@@ -278,8 +273,7 @@ uint64_t packer_busy_ms(const struct packer *p)
 	return p->busy_ns / 1000000;
 }
 
-struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct packer_ops *ops,
-	void *ctx, struct err *err)
+struct packer *packer_new(uv_loop_t *loop, const struct packer_ops *ops, void *ctx, struct err *err)
 {
 	struct packer *p = calloc(1, sizeof(*p));
 
@@ -287,7 +281,7 @@ struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct p
 		err_nomem(err);
 		return NULL;
 	}
-	*p = (struct packer){ .window = window, .ops = *ops, .ctx = ctx };
+	*p = (struct packer){ .ops = *ops, .ctx = ctx };
 	p->tuning.segment_size = SEGMENT_RAW_MAX;
 	p->last = &p->first;
 	p->out_last = &p->out;
@@ -303,10 +297,10 @@ struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct p
 	return NULL;
 }
 
-void packer_close(struct packer *p, void (*closed)(void *ctx), void *ctx)
+void packer_close(struct packer *p)
 {
+	if (!p)
+		return;
 	p->closed = true;
-	p->on_closed = closed;
-	p->closed_ctx = ctx;
 	uv_worker_stop(p->worker, on_stopped, p);
 }

@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include "client/window.h"
 #include "common/chunk/segment.h"
 #include "link/uv_worker.h"
 #include "protocol/sender.h"
@@ -17,14 +16,16 @@ struct packer;
 #define PACKER_SEALED_MAX (6u << 20)
 
 struct packer_ops {
+	/* The parcel is in a segment, and freed after the call. */
+	void (*packed)(void *ctx, const struct sender_parcel *parcel);
 	/* There is something to take. */
 	void (*ready)(void *ctx);
 	void (*failed)(void *ctx, const struct err *err);
 };
 
-/* Batches give their weight back to the window. NULL with `err` on failure. */
-struct packer *packer_new(uv_loop_t *loop, struct window *window, const struct packer_ops *ops,
-	void *ctx, struct err *err);
+/* NULL with `err` on failure. */
+struct packer *packer_new(
+	uv_loop_t *loop, const struct packer_ops *ops, void *ctx, struct err *err);
 
 /* For what is packed from now on: zstd's level (0: none), and raw bytes of a segment, at most
  * SEGMENT_RAW_MAX. */
@@ -33,9 +34,8 @@ void packer_tune(struct packer *p, int level, size_t segment_size);
 /* Milliseconds that its thread has worked. */
 uint64_t packer_busy_ms(const struct packer *p);
 
-/* No callback of `ops` fires any more; `closed` fires from the loop when the window is not needed
- * any more. */
-void packer_close(struct packer *p, void (*closed)(void *ctx), void *ctx);
+/* No callback of `ops` fires any more. Frees from the loop; NULL is fine. */
+void packer_close(struct packer *p);
 
 /* Takes over the parcel. */
 void packer_add(struct packer *p, struct sender_parcel *parcel);

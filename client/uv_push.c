@@ -1,25 +1,47 @@
 /*
- * Owns one push: the offer, the save and its source, the sender's questions, the packer, the
- * segments in flight. Happy path: OFFERING -> SENDING (blobs in the order in which the engine saves
- * them) -> COMMITTING -> over. When the target has the image already, OFFERING goes to COMMITTING,
- * and the engine is asked for nothing. Failure modes: the engine, the link, the target's FAIL; each
- * stops the save, waits for its thread, and ends in `over`.
+ * Owns one push: the offer, its place in a reading, the sender's questions, the packer. Happy path:
+ * OFFERING -> SENDING (blobs in the order in which the engine saves them) -> COMMITTING -> over.
+ * When the target has the image already, OFFERING goes to COMMITTING, and the engine is asked for
+ * nothing. Failure modes: the engine, the link, the target's FAIL, falling behind other targets;
+ * each leaves the reading and ends in `over` from the loop.
  */
-#include "client/uv_push_impl.h"
-
 #include "client/offer.h"
+#include "client/uv_push_impl.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define LAYER_SENT 0 /* in IMAGE_STATE: neither in the engine nor in the store */
 
-/* --- the end --- */
+/* --- what the tries have in common --- */
 
-static void drop_window(void *window)
+int push_past_init(struct push_past *past, const struct engine_image *image, const uint64_t *sizes,
+	struct err *err)
 {
-	window_free(window);
+	struct layer_progress *l = calloc(image->n_diff_ids + 1, sizeof(*l));
+
+	if (!l)
+		return err_nomem(err);
+	for (size_t i = 0; i < image->n_diff_ids; i++) {
+		l[i].id = image->diff_ids[i];
+		l[i].size = sizes ? sizes[i] : 0;
+		for (size_t k = 0; k < i; k++) {
+			if (digest_equal(&l[k].id, &l[i].id))
+				l[i].state = LAYER_REPEATED;
+		}
+	}
+	l[image->n_diff_ids].id = image->id;
+	*past = (struct push_past){ .layers = l, .n_layers = image->n_diff_ids };
+	return 0;
 }
+
+void push_past_done(struct push_past *past)
+{
+	free(past->layers);
+	past->layers = NULL;
+}
+
+/* --- the end --- */
 
 static void finish(struct push *p)
 {
@@ -32,16 +54,12 @@ static void finish(struct push *p)
 	p->ops.over(p->ctx, &p->result, err);
 	sender_free(p->sender);
 	uv_wake_close(p->wake);
-	source_free(p->source);
-	if (p->packer)
-		packer_close(p->packer, drop_window, p->window);
-	else
-		window_free(p->window);
+	packer_close(p->packer);
+	free(p->done);
 	free(p);
 }
 
-/* Ends the push from the loop, once the save's thread is out of the source: nothing is freed under
- * a caller's feet. */
+/* Ends the push from the loop: nothing is freed under a caller's feet. */
 void push_end(struct push *p, const struct err *err)
 {
 	if (p->state == ENDING)
@@ -49,12 +67,9 @@ void push_end(struct push *p, const struct err *err)
 	p->state = ENDING;
 	if (err)
 		p->err = *err;
-	if (p->source)
-		source_stop(p->source);
-	if (p->save)
-		engine_save_cancel(p->save); /* on_saved finishes */
-	else
-		uv_wake_send(p->wake);
+	reader_leave(p->reader);
+	p->reader = NULL;
+	uv_wake_send(p->wake);
 }
 
 void push_lost(struct push *p, const struct err *err)
@@ -76,23 +91,53 @@ static void on_wake(void *ctx)
 {
 	struct push *p = ctx;
 
-	if (p->state == ENDING && !p->save)
+	if (p->state == ENDING)
 		finish(p);
 	else
 		push_pump(p);
 }
 
-/* --- the save --- */
+uint32_t push_job(const struct push *p)
+{
+	return p->c.job;
+}
 
-static void on_saved(void *ctx, const struct err *err)
+bool push_has_blob(const struct push *p, uint32_t blob)
+{
+	return blob >= p->c.first_blob && blob < p->next_blob;
+}
+
+uint32_t push_next_blob(const struct push *p)
+{
+	return p->next_blob;
+}
+
+bool push_offering(const struct push *p)
+{
+	return p->state == OFFERING;
+}
+
+bool push_all_read(const struct push *p)
+{
+	return p->state == SENDING && p->read_all;
+}
+
+bool push_sent_all(const struct push *p)
+{
+	return p->state == COMMITTING;
+}
+
+/* --- the reading --- */
+
+static void on_items(void *ctx)
+{
+	push_pump(ctx);
+}
+
+static void on_read(void *ctx, const struct err *err)
 {
 	struct push *p = ctx;
 
-	p->save = NULL;
-	if (p->state == ENDING) {
-		finish(p);
-		return;
-	}
 	if (err) {
 		p->result.engine_failed = true;
 		if (err->code == ERR_AGAIN)
@@ -102,6 +147,16 @@ static void on_saved(void *ctx, const struct err *err)
 	}
 	p->read_all = true;
 	push_pump(p);
+}
+
+static void on_behind(void *ctx)
+{
+	struct push *p = ctx;
+	struct err err;
+
+	p->result.behind = p->c.past->alone = true;
+	err_set(&err, ERR_AGAIN, "slower than the others; what is left is read for it alone");
+	push_end(p, &err);
 }
 
 /* What the target has before any of this began. */
@@ -115,57 +170,69 @@ static void take_account(struct push *p, const struct msg_image_state *m)
 	past->answered = true;
 	past->image_present = m->image_present;
 	past->config_present = m->config_present;
-	for (uint32_t i = 0; i < m->layers.n; i++)
-		past->layers_skipped += m->image_present || m->layers.p[i] != LAYER_SENT;
+	for (uint32_t i = 0; i < m->layers.n; i++) {
+		bool there = m->image_present || m->layers.p[i] != LAYER_SENT;
+
+		past->layers_skipped += there;
+		if (there)
+			past->layers[i].state = LAYER_THERE;
+	}
 }
 
-/* The parts of the image that have to be read. A layer that occurs twice is read once. */
-static int choose_layers(struct push *p, const struct msg_image_state *m, struct err *err)
+/* A layer that the target has now, perhaps since an earlier try. */
+static void settle_layer(struct layer_progress *l)
 {
-	const struct engine_image *image = p->c.image;
-	struct digest *wanted = calloc(image->n_diff_ids + 1, sizeof(*wanted));
+	if (l->state == LAYER_THERE || l->state == LAYER_REPEATED)
+		return;
+	l->state = LAYER_DONE;
+	l->done = l->size;
+}
+
+/* The parts of the image that have to be read. A layer that occurs twice is read once. Returns how
+ * many layers are in `ret`. */
+static size_t choose_layers(struct push *p, const struct msg_image_state *m, struct digest *ret)
+{
+	struct layer_progress *layers = p->c.past->layers;
 	size_t n = 0;
+
+	for (size_t i = 0; i < p->c.past->n_layers; i++) {
+		bool known = m->image_present || m->layers.p[i] != LAYER_SENT;
+
+		if (known)
+			settle_layer(&layers[i]);
+		for (size_t k = 0; k < n && !known; k++)
+			known = digest_equal(&ret[k], &layers[i].id);
+		if (known)
+			continue;
+		layers[i].state = LAYER_WAITING;
+		ret[n++] = layers[i].id;
+	}
+	return n;
+}
+
+static int start_sending(struct push *p, const struct msg_image_state *m, struct err *err)
+{
+	static const struct reader_ops ops = {
+		.items = on_items, .over = on_read, .behind = on_behind
+	};
+	struct digest *wanted = calloc(p->c.past->n_layers + 1, sizeof(*wanted));
+	struct reader_config config = { .info = p->c.info,
+		.image = p->c.image,
+		.wants = { .layers = wanted, .config = !m->config_present },
+		.way = p->c.past->by_api ? READ_API : p->c.read,
+		.alone = p->c.past->alone };
 	int r;
 
 	if (!wanted)
 		return err_nomem(err);
-	for (size_t i = 0; i < image->n_diff_ids; i++) {
-		bool known = m->layers.p[i] != LAYER_SENT;
-
-		if (known) { /* perhaps since an earlier try */
-			p->settled += p->c.past->sizes[i];
-			p->begun += p->c.past->sizes[i];
-		}
-		for (size_t k = 0; k < n && !known; k++)
-			known = digest_equal(&wanted[k], &image->diff_ids[i]);
-		if (!known)
-			wanted[n++] = image->diff_ids[i];
-	}
-	r = source_want(p->source, wanted, n, !m->config_present, err);
-	free(wanted);
-	return r;
-}
-
-static int start_sending(struct push *p, struct err *err)
-{
-	uint8_t *config;
-	size_t len;
-	int r = 0;
-
+	config.wants.n_layers = choose_layers(p, m, wanted);
 	p->state = SENDING;
 	p->ops.phase(p->ctx, PUSH_SENDING);
-	if (push_pump_open(p, err) != 0)
-		return -1;
-	if (source_wants_config(p->source) &&
-		engine_read_config(p->c.info, &p->c.image->id, &config, &len)) {
-		r = source_give_config(p->source, config, len, err);
-		free(config);
-	}
-	if (r == 0 && source_wants_more(p->source))
-		return engine_read_start(p->c.engine, p->c.info, p->c.image,
-			p->c.past->by_api ? READ_API : p->c.read, &source_sink, p->source, on_saved,
-			p, &p->save, err);
-	p->read_all = true;
+	r = push_pump_open(p, err);
+	p->read_all = config.wants.n_layers == 0 && !config.wants.config;
+	if (r == 0 && !p->read_all)
+		r = reader_join(p->c.readings, &config, &ops, p, &p->reader, err);
+	free(wanted);
 	return r;
 }
 
@@ -176,8 +243,6 @@ static int take_state(struct push *p, const struct msg_image_state *m, struct er
 	if (p->state != OFFERING || m->layers.n != p->c.image->n_diff_ids)
 		return err_set(err, ERR_PROTOCOL, "IMAGE_STATE does not fit the offer");
 	take_account(p, m);
-	if (choose_layers(p, m, err) != 0)
-		return -1;
 	if (p->c.dry_run) {
 		push_end(p, NULL);
 		return 0;
@@ -186,7 +251,7 @@ static int take_state(struct push *p, const struct msg_image_state *m, struct er
 		push_commit(p);
 		return 0;
 	}
-	if (start_sending(p, err) != 0)
+	if (start_sending(p, m, err) != 0)
 		return -1;
 	push_pump(p);
 	return 0;
@@ -216,18 +281,6 @@ static void take_fail(struct push *p, const struct msg_fail *m)
 	push_end(p, &err);
 }
 
-static int take_ack(struct push *p, const struct msg_ack *m, struct err *err)
-{
-	bool moved;
-
-	if (lanes_acked(p->c.lanes, m->number, &moved, err) != 0)
-		return -1;
-	if (moved)
-		p->ops.moved(p->ctx);
-	push_pump(p);
-	return 0;
-}
-
 static void take_progress(struct push *p, const struct msg_progress *m)
 {
 	struct push_past *past = p->c.past;
@@ -252,8 +305,6 @@ int push_message(struct push *p, const struct message *m, struct err *err)
 		r = take_done(p, &m->image_done, err);
 	} else if (m->type == MSG_FAIL) {
 		take_fail(p, &m->fail);
-	} else if (m->type == MSG_ACK) {
-		r = take_ack(p, &m->ack, err);
 	} else if (m->type == MSG_PROGRESS) {
 		take_progress(p, &m->progress);
 	} else if (p->sender) {
@@ -292,21 +343,20 @@ int push_start(const struct push_config *config, const struct push_ops *ops, voi
 	p->c = *config;
 	p->ops = *ops;
 	p->ctx = ctx;
+	p->next_blob = config->first_blob;
 	p->result.layers = config->image->n_diff_ids;
 	p->result.bytes_total = config->image->size;
-	p->window = window_new(WINDOW_BYTES);
-	if (!p->window)
+	p->done = calloc(config->image->n_diff_ids + 1, sizeof(*p->done));
+	if (!p->done)
 		err_nomem(err);
 	else if (uv_wake_new(config->loop, on_wake, p, &p->wake, err) == 0 &&
-		 (p->source = source_new(p->window, uv_wake_send, p->wake, err)) &&
 		 send_offer(p, err) == 0) {
 		p->ops.phase(ctx, PUSH_ASKING);
 		*ret = p;
 		return 0;
 	}
-	source_free(p->source);
 	uv_wake_close(p->wake);
-	window_free(p->window);
+	free(p->done);
 	free(p);
 	return -1;
 }

@@ -1,10 +1,10 @@
 /* What uv_push.c (offer, messages, end) and uv_push_pump.c (blobs and segments out) share. */
 #pragma once
 
-#include "client/source.h"
 #include "client/uv_packer.h"
 #include "client/uv_push.h"
 #include "link/uv_wake.h"
+#include "protocol/limits.h"
 
 enum push_state { OFFERING, SENDING, COMMITTING, ENDING };
 
@@ -14,17 +14,17 @@ struct push {
 	void *ctx;
 	enum push_state state;
 	struct push_result result;
-	struct window *window;
-	struct source *source;
+	struct reader *reader; /* NULL when nothing is to be read any more */
 	struct uv_wake *wake;
-	struct engine_save *save; /* NULL when none runs */
 	struct sender *sender;
 	struct packer *packer;
 	struct level level;
-	unsigned blobs_open; /* begun, and their BLOB_END not sent */
-	uint64_t settled, begun;
-	bool read_all; /* the save's thread is done */
-	bool drained;  /* and the loop has taken all it gave */
+	uint32_t next_blob;
+	unsigned blobs_open;		     /* begun, and their BLOB_END not sent */
+	uint16_t blob_layers[JOB_BLOBS_MAX]; /* where each of its blobs is in past->layers */
+	uint64_t *done;			     /* of each of those, in this try */
+	bool read_all;			     /* nothing more is coming */
+	bool drained;			     /* and all that came was taken */
 	bool pumping;
 	struct err err; /* why it ends */
 };

@@ -1,6 +1,6 @@
 /*
- * A whole `dray push` of one image: the engine, the target, the push, another try where that helps.
- * Runs a loop of its own until all is done.
+ * A whole `dray push`: the engine, the images, the targets, other tries where they help. Runs a
+ * loop of its own until all is done.
  */
 #pragma once
 
@@ -8,14 +8,19 @@
 #include "client/targets.h"
 #include "client/uv_lanes.h"
 
+#define PUSH_TARGETS_MAX 16u
+#define PUSH_IMAGES_MAX 256u
+
 struct push_run_options {
-	const char *image;  /* as typed */
+	const char *const *images; /* as typed */
+	size_t n_images;
+	struct target *const *targets;
+	size_t n_targets;
 	const char *engine; /* -H, or NULL */
 	const struct key_pair *key;
-	const struct target *target;
 	int level; /* zstd's; 0: none; LEVEL_AUTO */
-	struct lanes_options lanes;
 	enum engine_read read;
+	struct lanes_options lanes;
 	bool dry_run;
 	uint64_t retry_for_ms; /* 0: the first failure is the last */
 	enum report_style style;

@@ -53,6 +53,16 @@ void window_give(struct window *w, uint64_t n)
 	pthread_mutex_unlock(&w->lock);
 }
 
+bool window_full(struct window *w)
+{
+	bool full;
+
+	pthread_mutex_lock(&w->lock);
+	full = w->taken >= w->max;
+	pthread_mutex_unlock(&w->lock);
+	return full;
+}
+
 void window_close(struct window *w)
 {
 	pthread_mutex_lock(&w->lock);

@@ -7,7 +7,11 @@
 
 #include "common/base/base.h"
 
+/* By who takes from it: one target, several, one that reads for itself because it was late or slow.
+ */
 #define WINDOW_BYTES (32u << 20)
+#define WINDOW_SHARED_BYTES (64u << 20)
+#define WINDOW_ALONE_BYTES (16u << 20)
 
 struct window;
 
@@ -18,6 +22,9 @@ void window_free(struct window *w);
  * False once closed. Any thread. */
 bool window_take(struct window *w, uint64_t n) MUST_CHECK;
 void window_give(struct window *w, uint64_t n);
+
+/* Nothing can be taken now. */
+bool window_full(struct window *w);
 
 /* Wakes everybody; nothing can be taken any more. */
 void window_close(struct window *w);

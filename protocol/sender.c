@@ -30,10 +30,12 @@ struct sender {
 	struct question_list unasked, asked, listed;
 	struct name_set sent;
 	struct sent_blob *blobs;
+	uint32_t first_blob; /* the number of blobs[0] */
 	uint32_t n_blobs, cap_blobs;
 };
 
-struct sender *sender_new(const struct sender_ops *ops, void *ctx, bool full_names)
+struct sender *sender_new(
+	const struct sender_ops *ops, void *ctx, bool full_names, uint32_t first_blob)
 {
 	struct sender *s = calloc(1, sizeof(*s));
 
@@ -42,6 +44,7 @@ struct sender *sender_new(const struct sender_ops *ops, void *ctx, bool full_nam
 	s->ops = *ops;
 	s->ctx = ctx;
 	s->full_names = full_names;
+	s->first_blob = first_blob;
 	question_list_init(&s->unasked);
 	question_list_init(&s->asked);
 	question_list_init(&s->listed);
@@ -61,6 +64,14 @@ void sender_free(struct sender *s)
 	free(s);
 }
 
+/* NULL: not begun here. */
+static struct sent_blob *find_blob(const struct sender *s, uint32_t number)
+{
+	if (number < s->first_blob || number - s->first_blob >= s->n_blobs)
+		return NULL;
+	return &s->blobs[number - s->first_blob];
+}
+
 size_t sender_waiting(const struct sender *s)
 {
 	return s->unasked.n + s->asked.n + s->listed.n;
@@ -72,7 +83,7 @@ int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role r
 	struct message m = { .type = MSG_BLOB_BEGIN };
 	struct sent_blob *bigger;
 
-	if (blob != s->n_blobs)
+	if (blob != s->first_blob + s->n_blobs)
 		return err_set(err, ERR_FAILED, "blob %u begun out of order", blob);
 	if (s->n_blobs == s->cap_blobs) {
 		uint32_t cap = s->cap_blobs ? s->cap_blobs * 2 : 16;
@@ -100,9 +111,10 @@ int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role r
 
 int sender_batch(struct sender *s, uint32_t blob, struct batch *b, struct err *err)
 {
+	struct sent_blob *to = find_blob(s, blob);
 	struct question *q;
 
-	if (blob >= s->n_blobs || s->blobs[blob].ended) {
+	if (!to || to->ended) {
 		batch_free(b);
 		return err_set(err, ERR_FAILED, "batch of blob %u that is not open", blob);
 	}
@@ -111,8 +123,8 @@ int sender_batch(struct sender *s, uint32_t blob, struct batch *b, struct err *e
 		batch_free(b);
 		return err_nomem(err);
 	}
-	s->blobs[blob].open++;
-	s->blobs[blob].recipes[b->stream]++;
+	to->open++;
+	to->recipes[b->stream]++;
 	question_list_add(&s->unasked, q);
 	return 0;
 }
@@ -120,7 +132,7 @@ int sender_batch(struct sender *s, uint32_t blob, struct batch *b, struct err *e
 /* A blob whose last batch is settled is flushed once. */
 static void settle(struct sender *s, uint32_t number)
 {
-	struct sent_blob *blob = &s->blobs[number];
+	struct sent_blob *blob = find_blob(s, number);
 
 	if (!blob->ended || blob->open > 0 || blob->flushing)
 		return;
@@ -135,7 +147,7 @@ static void settle_batch(struct sender *s, struct question *q, bool whole)
 
 	q->parcel = NULL;
 	question_free(q);
-	s->blobs[blob].open--;
+	find_blob(s, blob)->open--;
 	s->ops.settled(s->ctx, blob, p->batch, whole);
 	if (whole)
 		sender_parcel_free(p);
@@ -188,7 +200,7 @@ static int ask_run(struct sender *s, struct digest names[ASK_RECIPES_MAX], struc
 	struct sender_parcel *front = s->unasked.first->parcel;
 	uint32_t blob = front->blob, n = 0;
 	enum recipe_stream stream = front->batch->stream;
-	bool eager = s->blobs[blob].eager;
+	bool eager = find_blob(s, blob)->eager;
 	struct question_list run;
 	struct message m = { .type = MSG_ASK_RECIPES };
 
@@ -338,7 +350,7 @@ static int take_chunks(struct sender *s, const struct msg_tell_chunks *m, struct
 
 int sender_take(struct sender *s, const struct message *m, struct err *err)
 {
-	uint32_t blob;
+	struct sent_blob *blob;
 
 	if (m->type == MSG_TELL_RECIPES)
 		return take_recipes(s, &m->tell_recipes, err);
@@ -346,12 +358,12 @@ int sender_take(struct sender *s, const struct message *m, struct err *err)
 		return take_chunks(s, &m->tell_chunks, err);
 	if (m->type != MSG_BLOB_DONE)
 		return err_set(err, ERR_PROTOCOL, "%s is no answer", message_name(m->type));
-	blob = m->blob_done.blob;
-	if (blob >= s->n_blobs || !s->blobs[blob].ended || s->blobs[blob].finished ||
-		m->blob_done.outcome > BLOB_DAMAGED)
-		return err_set(err, ERR_PROTOCOL, "BLOB_DONE for blob %u that is not ended", blob);
-	s->blobs[blob].finished = true;
-	s->ops.done(s->ctx, blob, (enum blob_outcome)m->blob_done.outcome);
+	blob = find_blob(s, m->blob_done.blob);
+	if (!blob || !blob->ended || blob->finished || m->blob_done.outcome > BLOB_DAMAGED)
+		return err_set(err, ERR_PROTOCOL, "BLOB_DONE for blob %u that is not ended",
+			m->blob_done.blob);
+	blob->finished = true;
+	s->ops.done(s->ctx, m->blob_done.blob, (enum blob_outcome)m->blob_done.outcome);
 	return 0;
 }
 
@@ -360,26 +372,29 @@ int sender_take(struct sender *s, const struct message *m, struct err *err)
 int sender_end(struct sender *s, uint32_t blob, const struct digest *digest, uint64_t size,
 	struct err *err)
 {
-	if (blob >= s->n_blobs || s->blobs[blob].ended)
+	struct sent_blob *b = find_blob(s, blob);
+
+	if (!b || b->ended)
 		return err_set(err, ERR_FAILED, "blob %u ended twice", blob);
 	if (sender_ask(s, err) != 0)
 		return -1;
-	s->blobs[blob].digest = *digest;
-	s->blobs[blob].size = size;
-	s->blobs[blob].ended = true;
+	b->digest = *digest;
+	b->size = size;
+	b->ended = true;
 	settle(s, blob);
 	return 0;
 }
 
 int sender_flushed(struct sender *s, uint32_t blob, uint64_t last_segment, struct err *err)
 {
+	const struct sent_blob *b = find_blob(s, blob);
 	struct message m = { .type = MSG_BLOB_END };
 
 	m.blob_end.blob = blob;
-	m.blob_end.digest = s->blobs[blob].digest;
-	m.blob_end.size = s->blobs[blob].size;
-	m.blob_end.main_recipes = s->blobs[blob].recipes[STREAM_MAIN];
-	m.blob_end.skeleton_recipes = s->blobs[blob].recipes[STREAM_SKELETON];
+	m.blob_end.digest = b->digest;
+	m.blob_end.size = b->size;
+	m.blob_end.main_recipes = b->recipes[STREAM_MAIN];
+	m.blob_end.skeleton_recipes = b->recipes[STREAM_SKELETON];
 	m.blob_end.last_segment = last_segment;
 	return s->ops.send(s->ctx, &m, err);
 }

@@ -61,12 +61,16 @@ struct sender_ops {
 
 struct sender;
 
-/* `full_names`: ask with whole digests (after BLOB_AGAIN). NULL when out of memory. */
-struct sender *sender_new(const struct sender_ops *ops, void *ctx, bool full_names);
+/* `full_names`: ask with whole digests (after BLOB_AGAIN). Blobs are numbered from `first_blob`, so
+ * that jobs that follow each other in a session may have a sender each: the next one begins when
+ * every answer of this one has come, or leaves out those to blobs before its own. NULL when out of
+ * memory. */
+struct sender *sender_new(
+	const struct sender_ops *ops, void *ctx, bool full_names, uint32_t first_blob);
 void sender_free(struct sender *s);
 
-/* Blob numbers are the caller's, 0 and up without gaps. `digest` NULL and size UINT64_MAX: not
- * known yet. */
+/* Blob numbers are the caller's, `first_blob` and up without gaps. `digest` NULL and size
+ * UINT64_MAX: not known yet. */
 int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role role,
 	const struct digest *digest, uint64_t size, struct err *err) MUST_CHECK;
 

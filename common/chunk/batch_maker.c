@@ -34,7 +34,10 @@ struct batch_maker {
 
 void batch_free(struct batch *b)
 {
-	free(b);
+	if (b && b->release)
+		b->release(b);
+	else
+		free(b);
 }
 
 size_t batch_weight(const struct batch *b)
@@ -90,6 +93,7 @@ static struct batch *copy_out(const struct batch_maker *m)
 	b->recipe_len = recipe_len;
 	b->data_len = m->data_len;
 	b->span = m->span;
+	b->release = NULL;
 	memcpy(b->chunks, m->chunks, chunks_len);
 	memcpy(b->recipe, buf_bytes(&m->recipe), recipe_len);
 	memcpy(b->data, m->data, m->data_len);

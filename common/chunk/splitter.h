@@ -25,6 +25,8 @@ struct batch {
 	uint8_t *data;
 	size_t data_len;
 	uint64_t span; /* bytes of the stream that the recipe chunk covers */
+	/* Of a batch that is lent out: what batch_free does instead of freeing it; else NULL. */
+	void (*release)(struct batch *b);
 };
 
 void batch_free(struct batch *b);

@@ -311,7 +311,7 @@ test_a_push_over_a_link_that_is_reset_five_times_arrives() {
 }
 
 test_progress_never_goes_back() {
-	sed -n 's/.*: sending \([0-9.]*\)\([kMG]*B\) of .* read.*/\1 \2/p' "$OUT.err" |
+	sed -n 's/.*: sending \([0-9.]*\)\([kMG]*B\) of .*/\1 \2/p' "$OUT.err" |
 		awk '{ n = $1 * ($2 == "kB" ? 1e3 : $2 == "MB" ? 1e6 : $2 == "GB" ? 1e9 : 1) }
 			n < last { print "after", last, "came", n } { last = n; lines++ }
 			END { if (lines < 1) print "no lines of progress" }' >"$SANDBOX/back"

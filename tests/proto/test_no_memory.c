@@ -345,7 +345,7 @@ static int open_transfer(struct transfer *t, struct err *err)
 
 	buf_init(&t->asked, 1 << 16);
 	t->receiver = receiver_new();
-	t->sender = sender_new(&ops, t, false);
+	t->sender = sender_new(&ops, t, false, 0);
 	t->builder = segment_builder_new();
 	t->opener = segment_opener_new();
 	return t->receiver && t->sender && t->builder && t->opener ? 0 : err_nomem(err);

@@ -190,7 +190,7 @@ static int set_up(void **state)
 {
 	struct world *w = calloc(1, sizeof(*w));
 
-	w->sender = sender_new(&ops, w, false);
+	w->sender = sender_new(&ops, w, false, 0);
 	w->receiver = receiver_new();
 	buf_init(&w->kept, 1 << 24);
 	offer(w, 0);
@@ -342,7 +342,7 @@ static void after_a_collision_chunks_are_asked_about_by_their_whole_names(void *
 	struct batch *b = batch_of(0, 50);
 
 	sender_free(w->sender);
-	w->sender = sender_new(&ops, w, true);
+	w->sender = sender_new(&ops, w, true, 0);
 	for (size_t i = 0; i < 50; i += 2)
 		w->have[w->n_have++] = b->chunks[i].name;
 	begin(w, 0, LARGE);
@@ -353,6 +353,32 @@ static void after_a_collision_chunks_are_asked_about_by_their_whole_names(void *
 	assert_int_equal(w->full_asked, 50);
 	assert_int_equal(w->n_packed, 1 + 25);
 	batch_free(b);
+}
+
+/* Jobs that follow each other in a session have a sender each. */
+static void the_next_sender_of_a_session_numbers_its_blobs_on(void **state)
+{
+	struct world *w = *state;
+	struct message m = { .type = MSG_BLOB_DONE };
+
+	begin(w, 0, LARGE);
+	give(w, 0, 0, 20);
+	end(w, 0, LARGE);
+	answer_all(w);
+	sender_free(w->sender);
+	w->sender = sender_new(&ops, w, false, 1);
+	assert_fails(sender_begin(w->sender, 0, 0, ROLE_LAYER, NULL, LARGE, &w->err), &w->err,
+		ERR_FAILED);
+	begin(w, 1, LARGE);
+	give(w, 1, 20, 20);
+	end(w, 1, LARGE);
+	answer_all(w);
+	assert_int_equal(w->flushed, 2);
+	assert_int_equal(w->n_packed, 42);
+	assert_fails(sender_take(w->sender, &m, &w->err), &w->err, ERR_PROTOCOL); /* of blob 0 */
+	m.blob_done.blob = 1;
+	assert_ok(sender_take(w->sender, &m, &w->err), &w->err);
+	assert_int_equal(w->done, 1);
 }
 
 static void a_small_blob_is_sent_without_waiting_for_answers(void **state)
@@ -618,6 +644,7 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(a_chunk_named_by_two_batches_is_asked_about_and_sent_once),
 	CASE(a_blob_is_not_ended_before_what_it_shares_with_an_earlier_one_is_packed),
 	CASE(after_a_collision_chunks_are_asked_about_by_their_whole_names),
+	CASE(the_next_sender_of_a_session_numbers_its_blobs_on),
 	CASE(a_small_blob_is_sent_without_waiting_for_answers),
 	CASE(an_empty_blob_is_begun_and_ended), CASE(a_verdict_is_passed_on_once),
 	CASE(answers_that_nobody_asked_for_are_refused),

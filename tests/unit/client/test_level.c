@@ -21,7 +21,7 @@ static struct transfer begin(int fixed, bool far)
 {
 	struct transfer t = { .now = 1000 };
 
-	level_start(&t.level, fixed, far, t.now);
+	level_start(&t.level, fixed, far, t.now, 0);
 	return t;
 }
 
