@@ -152,7 +152,7 @@ pair_cold() {
 
 pair_warm() {
 	local from=$1 to=$2 image=t/$1:2
-	push "$from" "$to" "$image"
+	push "$from" "$to" "$image" --read api
 	assert_equal "$(result "$OUT" layers_skipped)" $(($(result "$OUT" layers) - 1)) "layers skipped"
 	assert_at_most "$(result "$OUT" bytes_sent)" $(($(result "$OUT" bytes_total) / 10)) "bytes sent"
 	assert_arrived "$from" "$to" "$image"
@@ -162,7 +162,7 @@ pair_warm() {
 pair_again() {
 	local from=$1 to=$2 image=t/$1:2 saves
 	saves=$(engine_saves_asked "$(engine_of "$from")")
-	push "$from" "$to" "$image"
+	push "$from" "$to" "$image" --read api
 	assert_equal "$(result "$OUT" layers_skipped)" "$(result "$OUT" layers)" "layers skipped"
 	assert_at_most "$(result "$OUT" bytes_sent)" 16384 "bytes sent"
 	assert_at_most "$(result "$OUT" seconds)" 1 "seconds"

@@ -210,7 +210,7 @@ test_one_image_is_read_once_for_two_targets() {
 	local n
 	start_over
 	n=$(saves)
-	push_all 0 t/one:1 --to b,c
+	push_all 0 t/one:1 --read api --to b,c
 	assert_equal "$(saves)" $((n + 1)) "archives asked of the source engine"
 	assert_arrived "$B" t/one:1
 	assert_arrived "$C" t/one:1
@@ -254,7 +254,7 @@ test_a_slow_target_holds_up_nobody_and_gets_all_the_same() {
 	start_over
 	proxy_start
 	n=$(saves)
-	push_all 0 t/large:1 --to b,slow
+	push_all 0 t/large:1 --read api --lanes 1 --to b,slow
 	proxy_stop
 	fast=$(field t/large:1 b seconds)
 	slow=$(field t/large:1 slow seconds)

@@ -155,9 +155,9 @@ test_a_rebuilt_top_layer_costs_a_small_part_of_itself() {
 test_a_second_push_sends_nothing_and_reads_nothing_from_the_engine() {
 	local saves
 	saves=$(engine_saves_asked "$A")
-	push t/library:1
+	push t/library:1 --read api
 	assert_settled
-	push t/app:2
+	push t/app:2 --read api
 	assert_settled
 	assert_equal "$(engine_saves_asked "$A")" "$saves" "archives asked of the source engine"
 }

@@ -340,7 +340,7 @@ test_a_link_of_64_kilobytes_a_second_is_slow_and_nothing_else() {
 	tar -C "$SANDBOX" -c slow | engine_docker "$A" import - t/slow:1 >/dev/null
 	proxy_start --rate 65536
 	began=$(milliseconds)
-	IMAGE=t/slow:1 agent_start --retry-for 0
+	IMAGE=t/slow:1 agent_start --retry-for 0 --lanes 1
 	engine_await_end "$agent" 300 || true
 	agent_end 0
 	took=$(($(milliseconds) - began))
