@@ -90,7 +90,7 @@ void lanes_finish(struct lanes *l)
 	uv_timer_stop(&l->timer);
 	for (unsigned i = 1; i < LANES_MAX; i++) {
 		if (l->lanes[i].greeted)
-			uv_conn_finish(uv_reach_conn(l->lanes[i].reach));
+			uv_conn_leave(uv_reach_conn(l->lanes[i].reach));
 		else if (l->lanes[i].reach)
 			uv_reach_close(l->lanes[i].reach, NULL);
 	}
@@ -401,13 +401,10 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	l->ops = *ops;
 	l->ctx = ctx;
 	flight_init(&l->flight);
-	memcpy(l->session.lane.session, session_id(uv_conn_session(l->main)), LANE_ID_LEN);
-	memcpy(l->session.lane.secret, config->welcome->lane_secret.bytes, LANE_SECRET_LEN);
 	for (unsigned i = 0; i < LANES_MAX; i++)
 		l->lanes[i].owner = l;
 	(void)tcp_path_look(uv_conn_fd(l->main), &path);
-	lane_plan_start(&l->plan, l->options->lanes,
-		(unsigned)min_size(config->welcome->max_lanes, LANES_MAX), path.rtt_us);
+	lane_plan_start(&l->plan, l->options->lanes, 1, path.rtt_us);
 	if (choose_congestion(l, err) != 0 ||
 		(l->options->limit_rate &&
 			uv_rate_new(l->loop, l->options->limit_rate, &l->rate, err) != 0)) {
@@ -421,4 +418,12 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	l->open = 1;
 	*ret = l;
 	return 0;
+}
+
+void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome)
+{
+	memcpy(l->session.lane.session, session_id(uv_conn_session(l->main)), LANE_ID_LEN);
+	memcpy(l->session.lane.secret, welcome->lane_secret.bytes, LANE_SECRET_LEN);
+	lane_plan_start(&l->plan, l->options->lanes,
+		(unsigned)min_size(welcome->max_lanes, LANES_MAX), l->plan.rtt_us);
 }

@@ -25,7 +25,6 @@ struct lanes_config {
 	struct uv_conn *conn;		      /* lane 0, ready; the owner's */
 	const struct address *address;	      /* its peer's; must outlive the lanes */
 	const struct session_config *session; /* with which it was opened; copied */
-	const struct msg_welcome *welcome;    /* that it was greeted with */
 	const struct lanes_options *options;  /* must outlive the lanes */
 };
 
@@ -34,9 +33,13 @@ struct lanes_ops {
 	void (*room)(void *ctx);
 };
 
-/* ERR_USAGE: the kernel does not give the congestion control that was asked for. */
+/* As soon as lane 0 may send. ERR_USAGE: the kernel does not give the congestion control that was
+ * asked for. */
 int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, void *ctx,
 	struct lanes **ret, struct err *err) MUST_CHECK;
+
+/* Lane 0 was greeted with this: from now on there may be more lanes. */
+void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome);
 
 /* Would a segment of `len` bytes go out now? Also sends again what a dead lane had. */
 bool lanes_takes(struct lanes *l, size_t len);

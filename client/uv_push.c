@@ -229,6 +229,8 @@ static int start_sending(struct push *p, const struct msg_image_state *m, struct
 	p->state = SENDING;
 	p->ops.phase(p->ctx, PUSH_SENDING);
 	r = push_pump_open(p, err);
+	if (r == 0 && m->store_empty)
+		sender_assume_nothing(p->sender);
 	p->read_all = config.wants.n_layers == 0 && !config.wants.config;
 	if (r == 0 && !p->read_all)
 		r = reader_join(p->c.readings, &config, &ops, p, &p->reader, err);

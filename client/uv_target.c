@@ -73,7 +73,7 @@ static struct session_config session_of(const struct uv_target *t)
 	return config;
 }
 
-static int open_lanes(struct uv_target *t, const struct msg_welcome *w, struct err *err)
+static int open_lanes(struct uv_target *t, struct err *err)
 {
 	static const struct lanes_ops ops = { .room = on_room };
 	struct session_config session = session_of(t);
@@ -81,7 +81,6 @@ static int open_lanes(struct uv_target *t, const struct msg_welcome *w, struct e
 		.conn = uv_reach_conn(t->reach),
 		.address = &t->target->address,
 		.session = &session,
-		.welcome = w,
 		.options = t->s->lanes };
 	int n = lanes_open(&config, &ops, t, &t->lanes, err);
 
@@ -96,10 +95,22 @@ static int on_welcome(struct uv_target *t, const struct msg_welcome *w, struct e
 	if (!(w->grants & GRANT_PUSH))
 		return err_set(
 			err, ERR_REFUSED, "%s does not let this key push images", t->target->name);
-	if (open_lanes(t, w, err) != 0)
-		return -1;
-	uv_target_step(t);
+	lanes_welcome(t->lanes, w);
 	return 0;
+}
+
+/* The first offer rides behind the handshake's last message. Only who has the key and the psk that
+ * were paired can read it. */
+static void on_ready(void *ctx)
+{
+	struct uv_target *t = ctx;
+	struct err err;
+
+	t->ready = true;
+	if (open_lanes(t, &err) != 0)
+		uv_conn_close(uv_reach_conn(t->reach), &err);
+	else
+		uv_target_step(t);
 }
 
 static int on_message(void *ctx, const struct message *m, struct err *err)
@@ -164,7 +175,7 @@ static void on_closed(void *ctx, const struct err *err)
 static void connect_target(struct uv_target *t)
 {
 	static const struct uv_conn_ops ops = {
-		.message = on_message, .room = on_room, .closed = on_closed
+		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
 	};
 	struct session_config config = session_of(t);
 	struct err err;
@@ -172,7 +183,8 @@ static void connect_target(struct uv_target *t)
 
 	t->tries++;
 	t->next_job = t->next_blob = 0;
-	t->welcomed = t->heard = t->answered = t->unsettled = t->finishing = t->renew = false;
+	t->ready = t->welcomed = t->heard = t->answered = t->unsettled = t->finishing = t->renew =
+		false;
 	t->charged = 0;
 	n = uv_reach_start(t->s->loop, &t->target->address, &config, &ops, t, &t->reach, &err);
 	sodium_memzero(&config, sizeof(config));
@@ -289,7 +301,7 @@ static void finish_session(struct uv_target *t)
 	if (t->lanes)
 		lanes_finish(t->lanes);
 	if (t->welcomed && conn)
-		uv_conn_finish(conn);
+		uv_conn_leave(conn);
 	else
 		uv_reach_close(t->reach, NULL);
 }
@@ -334,7 +346,7 @@ static void go_on(struct uv_target *t, struct pair *next)
 		begin_session(t, next);
 	else if (t->reach && t->renew && !uv_target_busy(t))
 		finish_session(t);
-	else if (t->reach && t->welcomed && !t->renew)
+	else if (t->reach && t->ready && !t->renew)
 		uv_target_next_image(t);
 	if (t->err.code != ERR_NONE)
 		end_try(t);

@@ -35,6 +35,7 @@ struct uv_target {
 	struct uv_reach *reach; /* NULL when not connected */
 	struct lanes *lanes;	/* of that connection; NULL before it is greeted */
 	uint32_t next_job, next_blob;
+	bool ready;	      /* for messages */
 	bool welcomed, heard; /* anything from the target */
 	bool answered;	      /* an offer was, of the pair that failed */
 	bool unsettled;	      /* a push was broken off in the middle: its answers still come */

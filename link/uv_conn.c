@@ -36,6 +36,7 @@ struct uv_conn {
 	unsigned handles;      /* open ones; free at 0 */
 	uint64_t goodbye_at;   /* 0: not finishing */
 	bool connected, reading, writing, paused, told_ready, closing;
+	bool leaving;  /* when all is written, nothing is waited for */
 	bool deaf;     /* the peer takes no more bytes */
 	bool resuming; /* messages that waited are delivered from the timer, never inside resume */
 	bool room_grew, in_room;
@@ -297,7 +298,8 @@ static void pump(struct uv_conn *c)
 		uv_conn_finish(c); /* goodbye is answered with goodbye */
 	if (c->closing)
 		return;
-	if (c->goodbye_at && session_peer_finished(c->session) && !c->writing) {
+	if (c->goodbye_at && !c->writing &&
+		(session_peer_finished(c->session) || (c->leaving && uv_conn_backlog(c) == 0))) {
 		uv_conn_close(c, NULL);
 		return;
 	}
@@ -471,6 +473,12 @@ void uv_conn_finish(struct uv_conn *c)
 	}
 	c->goodbye_at = uv_now(c->tcp.loop) + GOODBYE_MS;
 	pump(c);
+}
+
+void uv_conn_leave(struct uv_conn *c)
+{
+	c->leaving = true;
+	uv_conn_finish(c);
 }
 
 struct session *uv_conn_session(struct uv_conn *c)

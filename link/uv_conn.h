@@ -58,6 +58,10 @@ void uv_conn_resume(struct uv_conn *c);
 /* Says goodbye and closes with NULL when the peer has too (or after a short while). */
 void uv_conn_finish(struct uv_conn *c);
 
+/* Says goodbye and closes with NULL as soon as that is with the kernel: the peer's own goodbye is
+ * not waited for. Of a side that needs nothing more. */
+void uv_conn_leave(struct uv_conn *c);
+
 /* Closes at once; `why` (copied; NULL: no error) goes to `closed`, which fires from the loop. The
  * first reason wins; later calls do nothing. */
 void uv_conn_close(struct uv_conn *c, const struct err *why);

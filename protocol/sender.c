@@ -26,7 +26,7 @@ struct sent_blob {
 struct sender {
 	struct sender_ops ops;
 	void *ctx;
-	bool full_names;
+	bool full_names, nothing_there;
 	struct question_list unasked, asked, listed;
 	struct name_set sent;
 	struct sent_blob *blobs;
@@ -50,6 +50,11 @@ struct sender *sender_new(
 	question_list_init(&s->listed);
 	name_set_init(&s->sent);
 	return s;
+}
+
+void sender_assume_nothing(struct sender *s)
+{
+	s->nothing_there = true;
 }
 
 void sender_free(struct sender *s)
@@ -95,7 +100,7 @@ int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role r
 		s->cap_blobs = cap;
 	}
 	s->blobs[s->n_blobs++] = (struct sent_blob){ .job = job,
-		.eager = size <= SENDER_EAGER_MAX };
+		.eager = s->nothing_there || size <= SENDER_EAGER_MAX };
 	m.blob_begin.job = job;
 	m.blob_begin.blob = blob;
 	m.blob_begin.role = (uint8_t)role;

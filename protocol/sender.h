@@ -67,6 +67,9 @@ struct sender;
  * memory. */
 struct sender *sender_new(
 	const struct sender_ops *ops, void *ctx, bool full_names, uint32_t first_blob);
+/* The receiver has nothing: every batch is sent without asking. Before the first one. */
+void sender_assume_nothing(struct sender *s);
+
 void sender_free(struct sender *s);
 
 /* Blob numbers are the caller's, `first_blob` and up without gaps. `digest` NULL and size

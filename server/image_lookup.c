@@ -10,6 +10,7 @@ struct image_lookup {
 	void *ctx;
 	const struct uv_pin *pin;
 	uint32_t n;
+	bool empty;
 	bool *found;
 	uint64_t *sizes;
 	struct digest names[];
@@ -26,6 +27,7 @@ static int run(struct depot_call *c, struct store *store, struct err *err)
 {
 	struct image_lookup *l = (struct image_lookup *)c;
 
+	l->empty = store_bytes(store) == 0;
 	for (uint32_t i = 0; i < l->n; i++) {
 		struct blob_record record;
 
@@ -45,7 +47,7 @@ static void done(struct depot_call *c)
 	struct image_lookup *l = (struct image_lookup *)c;
 
 	if (l->fn)
-		l->fn(l->ctx, l->found, l->sizes, c->result == 0 ? NULL : &c->err);
+		l->fn(l->ctx, l->found, l->sizes, l->empty, c->result == 0 ? NULL : &c->err);
 	lookup_free(l);
 }
 

@@ -5,10 +5,10 @@
 
 struct image_lookup;
 
-/* found[i] and sizes[i] answer names[i]; valid during the call. err NULL on success. Fires from the
- * loop. */
+/* found[i] and sizes[i] answer names[i]; valid during the call. `empty`: the domain holds nothing
+ * at all. err NULL on success. Fires from the loop. */
 typedef void image_lookup_fn(
-	void *ctx, const bool *found, const uint64_t *sizes, const struct err *err);
+	void *ctx, const bool *found, const uint64_t *sizes, bool empty, const struct err *err);
 
 /* `names` are copied. What is found is kept for `pin`. */
 int image_lookup_start(struct depot_domain *domain, const struct uv_pin *pin,

@@ -37,7 +37,7 @@ struct image_job {
 	uint32_t n_layers;
 	struct buf tags_raw;
 	wire_texts tags;
-	bool image_present, config_in_store, engine_answered;
+	bool image_present, config_in_store, store_empty, engine_answered;
 	struct image_lookup *lookup; /* NULL when answered */
 	struct image_feed *feed;     /* while loading */
 	struct uv_pin *pin;	     /* ended by the feed, if there is one */
@@ -109,11 +109,13 @@ static void maybe_tell_state(struct image_job *j)
 	m.image_state.job = j->number;
 	m.image_state.image_present = j->image_present;
 	m.image_state.config_present = j->config_in_store;
+	m.image_state.store_empty = j->store_empty;
 	m.image_state.layers = (wire_bytes){ .p = j->layers, .n = j->n_layers };
 	j->c.ops->send(j->c.ctx, &m);
 }
 
-static void on_lookup(void *ctx, const bool *found, const uint64_t *sizes, const struct err *err)
+static void on_lookup(
+	void *ctx, const bool *found, const uint64_t *sizes, bool empty, const struct err *err)
 {
 	struct image_job *j = ctx;
 
@@ -128,6 +130,7 @@ static void on_lookup(void *ctx, const bool *found, const uint64_t *sizes, const
 			j->layers[i] = LAYER_IN_STORE;
 	}
 	j->config_in_store = found[j->n_layers];
+	j->store_empty = empty;
 	maybe_tell_state(j);
 }
 

@@ -104,9 +104,7 @@ test_wrong_usage_is_code_2_and_says_what_is_wrong() {
 
 # An option that would be ignored is worse than one that is refused.
 test_an_option_that_is_not_enforced_is_refused() {
-	expect_client 2 'lanes' push t/busybox:1 --to b --lanes 4
-	expect_client 2 'limit-rate' push t/busybox:1 --to b --limit-rate 10M
-	expect_client 2 'target' push t/busybox:1 --to b,c
+	expect_client 2 'mode' push t/busybox:1 --to b --mode flat
 	expect 2 'metrics' "$DRAYD" serve --state "$SANDBOX/none" --metrics 127.0.0.1:1
 	expect 2 'quota' "$DRAYD" invite --state "$STATE" --name x --quota 1G
 	expect 2 'backup' "$DRAYD" invite --state "$STATE" --name x --allow push,backup

@@ -292,7 +292,7 @@ test_a_push_over_a_link_that_is_reset_five_times_arrives() {
 	start_over
 	proxy_start --rate "$RATE" --at up:2000000:reset --at up:9000000:reset --at up:300:reset \
 		--at up:5000000:reset --at up:14000000:reset
-	agent_start
+	agent_start --lanes 1
 	agent_end 0
 	sleep 0.2
 	proxy_stop

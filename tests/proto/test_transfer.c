@@ -393,6 +393,19 @@ static void a_small_blob_is_sent_without_waiting_for_answers(void **state)
 	assert_int_equal(w->flushed, 1);
 }
 
+static void a_receiver_that_has_nothing_at_all_is_not_asked(void **state)
+{
+	struct world *w = *state;
+
+	sender_assume_nothing(w->sender);
+	begin(w, 0, 100 * SENDER_EAGER_MAX);
+	give(w, 0, 0, 3);
+	end(w, 0, 100 * SENDER_EAGER_MAX);
+	assert_int_equal(buf_len(&w->kept), 0);
+	assert_int_equal(w->n_packed, 4);
+	assert_int_equal(w->flushed, 1);
+}
+
 static void an_empty_blob_is_begun_and_ended(void **state)
 {
 	struct world *w = *state;
@@ -646,6 +659,7 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(after_a_collision_chunks_are_asked_about_by_their_whole_names),
 	CASE(the_next_sender_of_a_session_numbers_its_blobs_on),
 	CASE(a_small_blob_is_sent_without_waiting_for_answers),
+	CASE(a_receiver_that_has_nothing_at_all_is_not_asked),
 	CASE(an_empty_blob_is_begun_and_ended), CASE(a_verdict_is_passed_on_once),
 	CASE(answers_that_nobody_asked_for_are_refused),
 	CASE(a_receiver_refuses_messages_before_what_they_are_about),
