@@ -14,10 +14,12 @@ import time
 import hosts
 import rows
 import table
-from plan import CHAINS, PROFILES, ROWS, SCENARIOS, cells_wanted, options_of
+from plan import (CHAINS, PROFILES, QUICK_SECONDS, ROWS, SCENARIOS, cells_wanted, options_of,
+                  rows_wanted)
 
 TOO_SLOW = 0.7  # of the rate that is due: the machine is busy with something else
 SETUP_LIMIT = 600
+BEGAN = time.monotonic()
 # A run that did not come to be.
 NOTHING = {"outcome": "failed", "correct": False, "image": None, "code": None, "seconds": 0, "cpu_a": 0,
            "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""}
@@ -55,6 +57,8 @@ class Bench:
     def __init__(self, options, setting, line):
         self.options, self.setting, self.line = options, setting, line
         self.cells, self.seed = Cells(), 1
+        self.end = BEGAN + QUICK_SECONDS if options.quick else None
+        self.too_late = []
         self.log = setting.directory + "/command.log"
 
     def last_words(self):
@@ -115,6 +119,10 @@ class Bench:
             steps.pop()
         left = [scenario for _, scenario in steps
                 if scenario in wanted and not self.spent(profile, scenario, row.name)]
+        if left and self.end and time.monotonic() > self.end:
+            self.too_late.append("%s of %s, profile %s: no time left" % (
+                ", ".join(left), row.name, profile))
+            return
         try:
             if left:
                 row.reset()
@@ -175,21 +183,6 @@ class Bench:
                     finally:
                         row.stop()
         return probed
-
-
-def rows_of(options, setting, profile):
-    """Those that can be measured here, and why not the others."""
-    names, left_out = [], []
-    for name, kind in ROWS.items():
-        if options.row and name not in options.row:
-            continue
-        if kind in rows.OF_DRAY[1:] and profile != "lossy" and not options.row:
-            continue
-        if why := kind(setting).missing():
-            left_out.append("row %s: %s" % (name, why))
-        else:
-            names.append(name)
-    return names, left_out
 
 
 def machine(options, host):
@@ -261,10 +254,11 @@ def measure_all(options, setting, line):
     about = machine(options, setting.hosts[0])
     tables = table.Tables(about, ROWS, bench.cells)
     for profile, wanted in profiles.items():
-        names, missing = rows_of(options, setting, profile)
+        names, missing = rows_wanted(options, setting, profile)
         left_out += [text for text in missing if text not in left_out]
         probed = bench.profile(profile, wanted, names)
         tables.add(profile, [name for name in SCENARIOS if name in wanted], names, probed)
+    left_out += bench.too_late
     tables.print(left_out)
     if options.markdown:
         tables.print_markdown()

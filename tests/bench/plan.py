@@ -27,8 +27,12 @@ CHAINS = {
 SCENARIOS = ["cold", "warm", "rebuild", "commit", "no-op", "tiny"]
 ROWS = {row.name: row for row in rows.ALL}
 
-QUICK_PERCENT, QUICK_LIMIT = 6, 20
-QUICK_SCENARIOS = {"loopback": SCENARIOS, "100m": SCENARIOS, "lossy": ["warm", "tiny"]}
+QUICK_PERCENT, QUICK_LIMIT = 6, 12
+QUICK_SCENARIOS = {"loopback": ["cold", "warm", "rebuild", "no-op", "tiny"],
+                   "100m": ["cold", "warm", "commit", "tiny"],
+                   "lossy": ["warm"]}
+QUICK_WITHOUT = ["skopeo"]  # takes what save|ssh|load takes
+QUICK_SECONDS = 250         # no cell begins later; without other work on the machine none has to
 RUNS, LIMIT = 3, 300
 
 
@@ -82,3 +86,20 @@ def cells_wanted(options):
                 left_out.append("%s of profile %s" % (", ".join(missing), profile))
         found[profile] = of_profile
     return found, left_out
+
+
+def rows_wanted(options, setting, profile):
+    """Those that can be measured here, and why not the others."""
+    names, left_out = [], []
+    for name, kind in ROWS.items():
+        if options.row and name not in options.row:
+            continue
+        if kind in rows.OF_DRAY[1:] and profile != "lossy" and not options.row:
+            continue
+        if options.quick and not options.row and name in QUICK_WITHOUT:
+            left_out.append("row " + name)
+        elif why := kind(setting).missing():
+            left_out.append("row %s: %s" % (name, why))
+        else:
+            names.append(name)
+    return names, left_out
