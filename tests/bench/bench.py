@@ -2,7 +2,6 @@
 """bench.py: measures dray beside its rivals, in the sandbox that `run` makes; see there for the
 options. With --check it only reads them.
 """
-import argparse
 import fcntl
 import json
 import os
@@ -15,88 +14,15 @@ import time
 import hosts
 import rows
 import table
+from plan import (CHAINS, PROFILES, QUICK_SECONDS, ROWS, SCENARIOS, cells_wanted, options_of,
+                  rows_wanted)
 
-# The line of each profile, as tests/bench/link takes it. "loopback" is a veth pair that nothing slows
-# down: the kernel copies from one namespace to the other.
-PROFILES = {
-    "loopback": None,
-    "1g": {"mbit": 1000, "delay-us": 250, "queue-kb": 512},
-    "100m": {"mbit": 100, "delay-us": 20000, "queue-kb": 512},
-    "lossy": {"mbit": 50, "delay-us": 50000, "queue-kb": 640, "loss": 1},
-}
 TOO_SLOW = 0.7  # of the rate that is due: the machine is busy with something else
-
-# Steps of a scenario, in order: image, and the scenario that it is measured for. They begin on a host b
-# that has nothing. A step that no wanted scenario measures is still done, over the fast line: the next
-# one builds on it.
-CHAINS = {
-    "app": [("app:1", "cold"), ("app:2", "warm"), ("app:2", "no-op")],
-    "rebuild": [("rebuild:1", None), ("rebuild:2", "rebuild")],
-    "commit": [("commit:1", None), ("commit:2", "commit")],
-    "tiny": [("tiny:1", "tiny")],
-}
-SCENARIOS = ["cold", "warm", "rebuild", "commit", "no-op", "tiny"]
-ROWS = {row.name: row for row in rows.ALL}
-
-QUICK_PERCENT, QUICK_LIMIT = 6, 20
-QUICK_SCENARIOS = {"loopback": SCENARIOS, "100m": SCENARIOS, "lossy": ["warm", "tiny"]}
-RUNS, LIMIT = 3, 300
 SETUP_LIMIT = 600
+BEGAN = time.monotonic()
 # A run that did not come to be.
 NOTHING = {"outcome": "failed", "correct": False, "image": None, "code": None, "seconds": 0, "cpu_a": 0,
            "cpu_b": 0, "bytes": 0, "rss": 0, "rss_of": ""}
-
-
-class Parser(argparse.ArgumentParser):
-    def error(self, message):
-        sys.exit("tests/bench/run: %s (--help says more)" % message)
-
-
-def options_of(arguments):
-    parser = Parser(prog="tests/bench/run")
-    parser.add_argument("--check", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--link", help=argparse.SUPPRESS)
-    parser.add_argument("--build", help=argparse.SUPPRESS)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--profile", action="append", choices=list(PROFILES))
-    parser.add_argument("--scenario", action="append", choices=SCENARIOS)
-    parser.add_argument("--row", action="append", choices=list(ROWS))
-    parser.add_argument("--engine", choices=["20.10", "26", "28"])
-    parser.add_argument("--runs", type=int)
-    parser.add_argument("--limit", type=int)
-    parser.add_argument("--percent", type=int)
-    parser.add_argument("--images")
-    parser.add_argument("--dray-args", default="")
-    parser.add_argument("--drayd-args", default="")
-    parser.add_argument("--json")
-    parser.add_argument("--markdown", action="store_true")
-    options = parser.parse_args(arguments)
-    options.runs = options.runs or (1 if options.quick else RUNS)
-    options.limit = options.limit or (QUICK_LIMIT if options.quick else LIMIT)
-    options.percent = options.percent or (QUICK_PERCENT if options.quick else 100)
-    for name in ("runs", "limit", "percent"):
-        if not 1 <= getattr(options, name) <= 3600:
-            parser.error("argument --%s: use 1 to 3600" % name)
-    return options
-
-
-def plan(options):
-    """Profile to the scenarios that are measured over it, and what was left out."""
-    wanted = options.scenario or SCENARIOS
-    profiles = options.profile or list(PROFILES)
-    left_out = []
-    if options.quick and not options.profile:
-        profiles = list(QUICK_SCENARIOS)
-        left_out.append("profile 1g")
-    found = {}
-    for profile in profiles:
-        of_profile = wanted
-        if options.quick and not options.scenario and not options.profile:
-            of_profile = QUICK_SCENARIOS[profile]
-            if missing := [name for name in wanted if name not in of_profile]:
-                left_out.append("%s of profile %s" % (", ".join(missing), profile))
-        found[profile] = of_profile
-    return found, left_out
 
 
 class Cells:
@@ -131,6 +57,8 @@ class Bench:
     def __init__(self, options, setting, line):
         self.options, self.setting, self.line = options, setting, line
         self.cells, self.seed = Cells(), 1
+        self.end = BEGAN + QUICK_SECONDS if options.quick else None
+        self.too_late = []
         self.log = setting.directory + "/command.log"
 
     def last_words(self):
@@ -191,6 +119,10 @@ class Bench:
             steps.pop()
         left = [scenario for _, scenario in steps
                 if scenario in wanted and not self.spent(profile, scenario, row.name)]
+        if left and self.end and time.monotonic() > self.end:
+            self.too_late.append("%s of %s, profile %s: no time left" % (
+                ", ".join(left), row.name, profile))
+            return
         try:
             if left:
                 row.reset()
@@ -251,21 +183,6 @@ class Bench:
                     finally:
                         row.stop()
         return probed
-
-
-def rows_of(options, setting, profile):
-    """Those that can be measured here, and why not the others."""
-    names, left_out = [], []
-    for name, kind in ROWS.items():
-        if options.row and name not in options.row:
-            continue
-        if kind in rows.OF_DRAY[1:] and profile != "lossy" and not options.row:
-            continue
-        if why := kind(setting).missing():
-            left_out.append("row %s: %s" % (name, why))
-        else:
-            names.append(name)
-    return names, left_out
 
 
 def machine(options, host):
@@ -333,14 +250,15 @@ def judge(cells, patient):
 
 def measure_all(options, setting, line):
     bench = Bench(options, setting, line)
-    profiles, left_out = plan(options)
+    profiles, left_out = cells_wanted(options)
     about = machine(options, setting.hosts[0])
     tables = table.Tables(about, ROWS, bench.cells)
     for profile, wanted in profiles.items():
-        names, missing = rows_of(options, setting, profile)
+        names, missing = rows_wanted(options, setting, profile)
         left_out += [text for text in missing if text not in left_out]
         probed = bench.profile(profile, wanted, names)
         tables.add(profile, [name for name in SCENARIOS if name in wanted], names, probed)
+    left_out += bench.too_late
     tables.print(left_out)
     if options.markdown:
         tables.print_markdown()
@@ -357,7 +275,7 @@ def main():
         return 0
     if options.engine in ("26", "28"):
         os.environ["ENGINE_VERSION"] = options.engine
-    wanted = {name for names in plan(options)[0].values() for name in names}
+    wanted = {name for names in cells_wanted(options)[0].values() for name in names}
     sets = [name for name, steps in CHAINS.items() if any(s in wanted for _, s in steps)]
     pair, line = [], None
     try:

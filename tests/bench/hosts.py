@@ -47,7 +47,7 @@ def status_of(pid):
 
 
 class Cgroup:
-    """Counts the CPU time of a host's processes; version 1 has a tree for that, version 2 one for all."""
+    """Counts CPU time: version 1 has a tree for that, version 2 one for all."""
 
     def __init__(self, name):
         tree = "/sys/fs/cgroup/cpuacct"

@@ -20,7 +20,7 @@ HEADINGS = ("", "wall s", "CPU a s", "CPU b s", "on the wire MB", "peak RSS MiB"
 WIDTHS = (18, 9, 8, 8, 15, 24, 0)
 LEGEND = """\
 a is the source, b the target. CPU: user and system of all processes of that host, its engine's
-included; what the kernel does to receive is in part the line's and counted nowhere, for all rows alike.
+included; what the kernel does to receive is in part the line's and not counted, for all rows alike.
 On the wire: sent by both hosts' devices, with headers (of packets that the kernel cuts later: once)
 and what was sent again. Peak RSS: the largest process that is not an engine's, of both hosts.
 Correct: the same image ID and layers on b as on a, and a container of it runs. Each row begins with
@@ -86,7 +86,7 @@ class Tables:
         return "%.2f x %s" % (ours[column] / max(best[0], 1e-9), best[1])
 
     def print_ratios(self):
-        print("\nratios: dray's figure as a multiple of the best other row's (under 1: dray's is less)\n")
+        print("\nratios: dray's figure divided by that of the best other row (under 1: dray's is less)\n")
         print("  %-10s %-9s %-28s %-28s" % ("profile", "scenario", "wall", "on the wire"))
         for profile, scenarios, names in self.profiles:
             for scenario in scenarios:
