@@ -275,7 +275,7 @@ hold_push() {
 	local client offers
 	offers=$(offers_made)
 	DRAY_CONFIG_DIR=$1 "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
-		>/dev/null 2>"$1.held" &
+		--limit-rate 100k >/dev/null 2>"$1.held" &
 	client=$!
 	await_offer "$offers"
 	kill -STOP "$client"
@@ -303,7 +303,7 @@ test_revoking_a_key_ends_its_session() {
 	invite lodger >"$SANDBOX/token"
 	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" pair b <"$SANDBOX/token" >/dev/null
 	DRAY_CONFIG_DIR=$SANDBOX/lodger "$DRAY" push -q -H "$(engine_address "$A")" t/large:1 --to b \
-		>/dev/null 2>"$OUT.err" &
+		--limit-rate 100k >/dev/null 2>"$OUT.err" &
 	held=$!
 	await_offer "$offers"
 	kill -STOP "$held"
