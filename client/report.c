@@ -96,13 +96,15 @@ void report_state(struct report *r, struct pair_progress *p, enum pair_state sta
 
 	if (state == p->state && state != PAIR_ASKING)
 		return;
-	if (p->state == PAIR_WAITING)
+	if (!p->begun)
 		p->started_ms = now_ms;
+	p->begun = true;
 	p->state = state;
 	p->state_ms = now_ms;
 	if (ended)
 		p->ended_ms = now_ms;
-	if (r->style == REPORT_JSON && state != PAIR_CONNECTING && state != PAIR_RETRYING) {
+	if (r->style == REPORT_JSON && state != PAIR_WAITING && state != PAIR_CONNECTING &&
+		state != PAIR_RETRYING) {
 		report_terminal_clear(r);
 		if (state == PAIR_APPLYING)
 			report_json_progress(p, now_ms);
