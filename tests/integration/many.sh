@@ -166,7 +166,7 @@ test_wrong_arguments_are_refused_before_anything_starts() {
 	push_all 2 t/one:1 --to b,
 	push_all 2 t/one:1 --to ,b
 	push_all 2 --to b
-	push_all 4 t/one:1 --to b,nowhere
+	push_all 2 t/one:1 --to b,nowhere
 	assert_grep 'nowhere' "$OUT.err"
 	assert_lines "$OUT" 0
 	push_all 2 t/one:1 'not an image' --to b
