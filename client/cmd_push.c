@@ -191,8 +191,11 @@ static int open_target(struct targets *t, const char *name, struct err *err)
 	if (t->n == PUSH_TARGETS_MAX)
 		return err_set(
 			err, ERR_USAGE, "--to: at most %u targets in one run", PUSH_TARGETS_MAX);
-	if (targets_load(name, &t->list[t->n], err) != 0)
+	if (targets_load(name, &t->list[t->n], err) != 0) {
+		/* "Not found" is for images. */
+		err->code = err->code == ERR_NOT_FOUND ? ERR_USAGE : err->code;
 		return -1;
+	}
 	t->n++;
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define REDRAW_MS 100u
 #define FIRST_LINE_MS 1000u
@@ -37,8 +38,10 @@ int report_start(struct report *r, enum report_style style, const char *const *i
 		p->target = targets[i / n_images];
 		p->started_ms = p->state_ms = now_ms;
 	}
-	if (style != REPORT_QUIET)
+	if (style == REPORT_TEXT)
 		report_terminal_look(r);
+	/* What is behind the pipe may print to the same terminal: there the events are enough. */
+	r->silent = style == REPORT_QUIET || (style == REPORT_JSON && isatty(STDERR_FILENO) == 1);
 	return 0;
 }
 
@@ -75,7 +78,7 @@ static void print_lines(const struct report *r, uint64_t now_ms)
 
 static void maybe_show(struct report *r, uint64_t now_ms)
 {
-	if (r->style == REPORT_QUIET)
+	if (r->silent)
 		return;
 	if (r->terminal) {
 		if (r->lines_open > 0 && now_ms - r->shown_ms < REDRAW_MS)
@@ -96,14 +99,15 @@ void report_state(struct report *r, struct pair_progress *p, enum pair_state sta
 
 	if (state == p->state && state != PAIR_ASKING)
 		return;
-	if (p->state == PAIR_WAITING)
+	if (!p->begun)
 		p->started_ms = now_ms;
+	p->begun = true;
 	p->state = state;
 	p->state_ms = now_ms;
 	if (ended)
 		p->ended_ms = now_ms;
-	if (r->style == REPORT_JSON && state != PAIR_CONNECTING && state != PAIR_RETRYING) {
-		report_terminal_clear(r);
+	if (r->style == REPORT_JSON && state != PAIR_WAITING && state != PAIR_CONNECTING &&
+		state != PAIR_RETRYING) {
 		if (state == PAIR_APPLYING)
 			report_json_progress(p, now_ms);
 		report_json_phase(p);
@@ -128,7 +132,6 @@ void report_tick(struct report *r, uint64_t now_ms)
 			rate_add(&p->rate, pair_sum(p).done, now_ms);
 		if (r->style == REPORT_JSON && pair_active(p) && p->layers &&
 			p->state != PAIR_RETRYING && now_ms - p->told_ms >= EVENT_EVERY_MS) {
-			report_terminal_clear(r);
 			report_json_progress(p, now_ms);
 			p->told_ms = now_ms;
 		}

@@ -13,6 +13,7 @@ enum report_style { REPORT_TEXT, REPORT_JSON, REPORT_QUIET };
 struct report {
 	enum report_style style;
 	bool terminal, colour, unicode; /* stderr */
+	bool silent;			/* no progress there */
 	struct pair_progress *pairs;	/* image by image for each target */
 	size_t n_pairs, n_images, n_targets;
 	uint64_t started_ms, shown_ms;

@@ -25,6 +25,7 @@ struct pair_progress {
 	char image[PAIR_NAME_MAX]; /* escaped */
 	const char *target;
 	enum pair_state state;
+	bool begun;			     /* it was its turn */
 	const struct layer_progress *layers; /* n_layers, and the config; NULL: not known yet */
 	size_t n_layers;
 	struct rate rate;

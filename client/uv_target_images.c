@@ -105,6 +105,7 @@ static void pair_ended(struct pair *p, const struct push_result *result, const s
 	struct uv_target *t = p->target;
 
 	p->stage = STAGE_TO_DO;
+	report_state(t->s->report, p->shown, PAIR_WAITING, now(t));
 	t->answered = t->answered || result->answered;
 	if (t->err.code != ERR_NONE)
 		return; /* the try ends anyway */

@@ -138,7 +138,8 @@ test_an_unknown_image_is_code_4() {
 }
 
 test_an_unknown_target_is_named() {
-	expect_client '[24]' 'nowhere' push t/busybox:1 --to nowhere
+	expect_client 2 'nowhere' push t/busybox:1 --to nowhere
+	expect_client 2 'nowhere' push t/busybox:1 --to b,nowhere
 }
 
 test_a_source_engine_that_is_not_running_is_code_6() {

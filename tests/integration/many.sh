@@ -94,10 +94,11 @@ start_over() {
 
 # --- the slow link ---
 
+# proxy_start [OPTION...]
 proxy_start() {
 	local i
 	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$C_PORT" --rate "$SLOW" >"$PROXY_LOG" 2>&1 &
+		--to "127.0.0.1:$C_PORT" --rate "$SLOW" "$@" >"$PROXY_LOG" 2>&1 &
 	echo $! >"$SANDBOX/proxy.pid"
 	disown
 	for ((i = 0; i < 50; i++)); do
@@ -129,6 +130,7 @@ pair() {
 }
 
 make_images() {
+	local i
 	random_layer shared "$SHARED_MB"
 	random_layer one "$OWN_MB"
 	random_layer two "$OWN_MB"
@@ -138,6 +140,10 @@ make_images() {
 	images_stack "$A" t/two:1 two "$SANDBOX/shared.tar" "$SANDBOX/two.tar"
 	images_stack "$A" t/large:1 large "$SANDBOX"/large[12].tar
 	images_stack "$A" t/small:1 small "$SANDBOX/two.tar"
+	for i in 1 2 3; do # these have nothing in common
+		random_layer "single$i" 12
+		images_import "$A" "t/single$i:1" <"$SANDBOX/single$i.tar"
+	done
 	rm "$SANDBOX"/*.tar
 }
 
@@ -160,7 +166,7 @@ test_wrong_arguments_are_refused_before_anything_starts() {
 	push_all 2 t/one:1 --to b,
 	push_all 2 t/one:1 --to ,b
 	push_all 2 --to b
-	push_all 4 t/one:1 --to b,nowhere
+	push_all 2 t/one:1 --to b,nowhere
 	assert_grep 'nowhere' "$OUT.err"
 	assert_lines "$OUT" 0
 	push_all 2 t/one:1 'not an image' --to b
@@ -249,6 +255,26 @@ test_results_are_lines_for_people_too() {
 
 # --- who waits for whom ---
 
+test_the_next_image_is_sent_while_the_engine_applies_the_one_before() {
+	local i
+	push_all 0 t/single1:1 t/single2:1 t/single3:1 --to b,c
+	for i in 1 2 3; do
+		assert_arrived "$B" "t/single$i:1"
+		assert_arrived "$C" "t/single$i:1"
+		assert_at_least "$(field "t/single$i:1" b bytes_sent)" $((12 << 20)) "bytes of $i"
+		assert_at_most "$(field "t/single$i:1" b bytes_sent)" $((13 << 20)) "bytes of $i"
+	done
+	python3 - "$OUT" <<-'END'
+		import json, sys
+		phases = [(e["name"], e["phase"]) for e in map(json.loads, open(sys.argv[1]))
+		          if e["event"] == "phase" and e["target"] == "b"]
+		for one, two in ("1", "2"), ("2", "3"):
+		    began = phases.index((f"t/single{two}:1", "sending"))
+		    assert phases.index((f"t/single{one}:1", "applying")) < began, phases
+		    assert began < phases.index((f"t/single{one}:1", "done")), phases
+	END
+}
+
 test_a_slow_target_holds_up_nobody_and_gets_all_the_same() {
 	local n fast slow
 	start_over
@@ -314,6 +340,19 @@ test_a_target_that_comes_later_is_caught_up() {
 	wait
 	assert_arrived "$C" t/one:1
 	assert_arrived "$C" t/two:1
+}
+
+test_a_link_that_breaks_in_the_middle_of_many_is_mended() {
+	local i
+	start_over
+	proxy_start --rate 12000000 --at up:8000000:reset --at up:16000000:cut --at up:1000000:cut
+	push_all 0 t/single1:1 t/single2:1 t/one:1 t/single3:1 --to b,slow
+	proxy_stop
+	assert_equal "$(grep -c '^fault' "$PROXY_LOG")" 3 "faults"
+	for i in t/single1:1 t/single2:1 t/one:1 t/single3:1; do
+		assert_arrived "$B" "$i"
+		assert_arrived "$C" "$i"
+	done
 }
 
 test_all_targets_away_is_that_failure() {
