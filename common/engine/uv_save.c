@@ -56,8 +56,9 @@ static int read_files(struct engine_save *s)
 	if (r == 0 || s->err.code != ERR_AGAIN)
 		return r;
 	if (s->way == READ_AUTO)
-		return err_wrap(&s->err, "cannot read the engine's files, which is then asked for "
-					 "the image instead");
+		return err_wrap(&s->err,
+			"cannot read the engine's files, so the engine is asked for "
+			"the image");
 	s->err.code = ERR_FAILED;
 	return err_wrap(&s->err, "cannot read the engine's files");
 }

@@ -27,7 +27,7 @@ CONFIG=$SANDBOX/config
 SLOW=$SANDBOX/slow # the config directory of an agent with a slow link
 OUT=$SANDBOX/out
 PROXY_PORT=7801
-LINE="cannot read the engine's files, which is then asked for the image instead: "
+LINE="cannot read the engine's files, so the engine is asked for the image: "
 
 after_failure() {
 	echo "--- the agent's last lines:"
