@@ -1,51 +1,17 @@
 /*
  * Owns one TCP handle, one timer, one write request and one session. Happy path: (look-up,
- * connect,) read -> feed -> messages; send -> peek -> write -> sent. `pump` is the only place that
- * starts a write, that starts and stops reading and that arms the timer. Failure modes: look-up,
- * connect, read, write and session errors and passed deadlines all end in uv_conn_close; the first
- * reason is told in `closed` when the last handle is gone.
+ * connect,) read -> feed -> messages; send -> peek -> write -> sent. `uv_conn_pump` is the only
+ * place that starts a write, that starts and stops reading and that arms the timer. Failure modes:
+ * look-up, connect, read, write and session errors and passed deadlines all end in uv_conn_close;
+ * the first reason is told in `closed` when the last handle is gone.
  */
-#include "link/uv_conn.h"
-
-#include "link/uv_address.h"
-#include "link/uv_refuse.h"
+#include "link/uv_conn_impl.h"
 
 #include <assert.h>
-#include <sodium.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#define READ_CHUNK (256u << 10)
-#define OUT_CHUNK (256u << 10)
 #define GOODBYE_MS 2000u /* how long to wait for the peer's FIN */
-
-struct uv_conn {
-	uv_tcp_t tcp;
-	uv_timer_t timer;
-	uv_write_t write;
-	struct session *session;
-	struct session_config config;
-	struct uv_conn_ops ops;
-	void *ctx;
-	struct err why;
-	uint8_t *in;	       /* READ_CHUNK bytes */
-	uint8_t *out;	       /* OUT_CHUNK bytes, in the kernel's hands while `writing` */
-	size_t in_at, in_left; /* what the session has not taken yet */
-	unsigned handles;      /* open ones; free at 0 */
-	uint64_t goodbye_at;   /* 0: not finishing */
-	bool connected, reading, writing, paused, told_ready, closing;
-	bool leaving;  /* when all is written, nothing is waited for */
-	bool deaf;     /* the peer takes no more bytes */
-	bool resuming; /* messages that waited are delivered from the timer, never inside resume */
-	bool room_grew, in_room;
-	struct uv_rate *rate; /* NULL: no limit */
-	struct uv_rate_waiter waiter;
-	char where[300]; /* "host:port", for messages */
-};
-
-static void pump(struct uv_conn *c);
 
 /* --- closing --- */
 
@@ -169,7 +135,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 	}
 	c->in_left = (size_t)n;
 	digest_input(c);
-	pump(c);
+	uv_conn_pump(c);
 }
 
 /* --- writing --- */
@@ -193,7 +159,7 @@ static void on_written(uv_write_t *req, int status)
 	if (status < 0)
 		write_failed(c, status);
 	else
-		pump(c);
+		uv_conn_pump(c);
 }
 
 /* Of `n` bytes, how many may be written now. */
@@ -205,7 +171,7 @@ static size_t allowed(struct uv_conn *c, size_t n)
 
 static void on_rate(struct uv_rate_waiter *w)
 {
-	pump(CONTAINER_OF(w, struct uv_conn, waiter));
+	uv_conn_pump(CONTAINER_OF(w, struct uv_conn, waiter));
 }
 
 /* Hands the kernel what it takes at once, and the rest of what is there, copied, to one uv_write.
@@ -257,7 +223,7 @@ static void on_deadline(uv_timer_t *timer)
 		uv_conn_close(c, NULL);
 	else if (session_tick(c->session, now, &err) != 0)
 		uv_conn_close(c, &err);
-	pump(c);
+	uv_conn_pump(c);
 }
 
 static void arm_timer(struct uv_conn *c)
@@ -285,7 +251,7 @@ static void set_reading(struct uv_conn *c, bool want)
 		uv_read_stop((uv_stream_t *)&c->tcp);
 }
 
-static void pump(struct uv_conn *c)
+void uv_conn_pump(struct uv_conn *c)
 {
 	if (c->closing || !c->connected)
 		return;
@@ -311,102 +277,6 @@ static void pump(struct uv_conn *c)
 	}
 }
 
-/* --- opening --- */
-
-static struct uv_conn *conn_new(uv_loop_t *loop, const struct session_config *config,
-	const struct uv_conn_ops *ops, void *ctx, struct err *err)
-{
-	struct uv_conn *c = calloc(1, sizeof(*c));
-	uint8_t *in = malloc(READ_CHUNK), *out = malloc(OUT_CHUNK);
-
-	if (!c || !in || !out) {
-		free(c);
-		free(in);
-		free(out);
-		err_nomem(err);
-		return NULL;
-	}
-	c->in = in;
-	c->out = out;
-	c->ctx = ctx;
-	c->config = *config;
-	uv_tcp_init(loop, &c->tcp);
-	uv_timer_init(loop, &c->timer);
-	c->handles = 2;
-	c->tcp.data = c->timer.data = c->write.data = c;
-	c->ops = *ops;
-	return c;
-}
-
-/* Starts the session on a connected socket. */
-static int conn_start(struct uv_conn *c, struct err *err)
-{
-	uv_tcp_nodelay(&c->tcp, 1);
-	uv_tcp_keepalive(&c->tcp, 1, 30);
-	c->config.now_ms = uv_now(c->tcp.loop);
-	c->session = session_new(&c->config);
-	sodium_memzero(c->config.psk, sizeof(c->config.psk));
-	if (!c->session)
-		return err_nomem(err);
-	c->connected = true;
-	return 0;
-}
-
-int uv_conn_open(uv_loop_t *loop, int fd, const char *where, const struct session_config *config,
-	const struct uv_conn_ops *ops, void *ctx, struct uv_conn **ret, struct err *err)
-{
-	struct uv_conn *c = conn_new(loop, config, ops, ctx, err);
-	int r;
-
-	if (!c) {
-		close(fd);
-		return -1;
-	}
-	snprintf(c->where, sizeof(c->where), "%s", where);
-	r = uv_tcp_open(&c->tcp, fd);
-	if (r != 0) {
-		close(fd);
-		err_set(err, ERR_UNREACHABLE, "cannot use the connection to %s: %s", where,
-			uv_strerror(r));
-	}
-	if (r != 0 || conn_start(c, err) != 0) {
-		c->ops.closed = NULL;
-		uv_conn_close(c, NULL);
-		return -1;
-	}
-	*ret = c;
-	pump(c);
-	return 0;
-}
-
-int uv_conn_accept(uv_stream_t *listener, const struct session_config *config,
-	const struct uv_conn_ops *ops, void *ctx, struct uv_conn **ret,
-	struct sockaddr_storage *ret_peer, struct err *err)
-{
-	struct uv_conn *c = conn_new(listener->loop, config, ops, ctx, err);
-	int len = sizeof(*ret_peer), r;
-
-	if (!c) {
-		uv_refuse(listener);
-		return -1;
-	}
-	memset(ret_peer, 0, sizeof(*ret_peer));
-	r = uv_accept(listener, (uv_stream_t *)&c->tcp);
-	if (r == 0)
-		r = uv_tcp_getpeername(&c->tcp, (struct sockaddr *)ret_peer, &len);
-	uv_address_text(ret_peer, c->where);
-	if (r != 0)
-		err_set(err, ERR_UNREACHABLE, "cannot accept a connection: %s", uv_strerror(r));
-	if (r != 0 || conn_start(c, err) != 0) {
-		c->ops.closed = NULL;
-		uv_conn_close(c, NULL);
-		return -1;
-	}
-	*ret = c;
-	pump(c);
-	return 0;
-}
-
 /* --- the owner's side --- */
 
 int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err)
@@ -415,7 +285,7 @@ int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err)
 		return err_set(err, ERR_UNREACHABLE, "the connection to %s is closed", c->where);
 	if (session_send(c->session, m, err) != 0)
 		return -1;
-	pump(c);
+	uv_conn_pump(c);
 	return 0;
 }
 
@@ -448,7 +318,7 @@ void uv_conn_pause(struct uv_conn *c)
 {
 	c->paused = true;
 	session_hold(c->session, true);
-	pump(c);
+	uv_conn_pump(c);
 }
 
 void uv_conn_resume(struct uv_conn *c)
@@ -472,7 +342,7 @@ void uv_conn_finish(struct uv_conn *c)
 		return;
 	}
 	c->goodbye_at = uv_now(c->tcp.loop) + GOODBYE_MS;
-	pump(c);
+	uv_conn_pump(c);
 }
 
 void uv_conn_leave(struct uv_conn *c)

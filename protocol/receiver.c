@@ -29,8 +29,8 @@ struct receiver {
 	uint32_t next_job, next_blob;
 	struct receiver_blob *blobs[BLOBS_OPEN_MAX];
 	size_t n_blobs;
-	size_t recipes;	  /* recipe chunks named by the open jobs */
-	size_t questions; /* taken and not answered */
+	size_t recipes;		    /* recipe chunks named by the open jobs */
+	size_t questions;	    /* taken and not answered */
 	struct number_set segments; /* that came, over whatever lane */
 	size_t in_flight;
 };
