@@ -262,7 +262,7 @@ static int send_over(
 	return uv_conn_send(lane ? uv_reach_conn(l->lanes[lane].reach) : l->main, &m, err);
 }
 
-static void send_lost(struct lanes *l)
+void lanes_send_lost(struct lanes *l)
 {
 	struct flight_segment *s;
 	struct err err;
@@ -279,7 +279,7 @@ bool lanes_takes(struct lanes *l, size_t len)
 {
 	bool takes;
 
-	send_lost(l);
+	lanes_send_lost(l);
 	takes = l->flight.lost == 0 && flight_takes(&l->flight, len) && free_lane(l) != LANES_MAX;
 	if (takes && l->blocked_since) {
 		l->blocked_ms += uv_now(l->loop) - l->blocked_since;

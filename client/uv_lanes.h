@@ -29,7 +29,7 @@ struct lanes_config {
 };
 
 struct lanes_ops {
-	/* lanes_takes may say yes again. */
+	/* lanes_takes may say yes again, or something is to be sent again. */
 	void (*room)(void *ctx);
 };
 
@@ -41,7 +41,11 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 /* Lane 0 was greeted with this: from now on there may be more lanes. */
 void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome);
 
-/* Would a segment of `len` bytes go out now? Also sends again what a dead lane had. */
+/* Sends again what a dead lane had, as far as there is room: whenever there may be, until the last
+ * segment is acknowledged. */
+void lanes_send_lost(struct lanes *l);
+
+/* Would a segment of `len` bytes go out now? */
 bool lanes_takes(struct lanes *l, size_t len);
 
 /* Sends the segment; takes it over. lanes_takes has said yes. */

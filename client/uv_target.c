@@ -57,6 +57,8 @@ static void on_room(void *ctx)
 {
 	struct uv_target *t = ctx;
 
+	if (t->lanes)
+		lanes_send_lost(t->lanes);
 	for (size_t i = 0; i < t->n_pairs; i++) {
 		if (t->pairs[i].push)
 			push_room(t->pairs[i].push);

@@ -22,6 +22,7 @@ class Broken:
     """Faults of the link, at bytes drawn from the seed."""
 
     FAULTS_A_PUSH = 5
+    LANES = 1
 
     def __init__(self, name, kinds, *options):
         self.name, self.kinds, self.options = name, kinds, options
@@ -52,16 +53,23 @@ class Broken:
         image = world.next_image()
         link = self.link(world, rng, min(wanted, self.FAULTS_A_PUSH))
         try:
-            push = Push(world, image["name"])
+            push = Push(world, image["name"], options=("--lanes", str(self.LANES)))
             demand(push)
         finally:
             link.end()
         world.verify(image)
-        world.verify_sent(link, len(link.faults))
+        world.verify_sent(link, len(link.faults) * self.LANES)
         world.target.remove(image["name"])
         push.forget()
         world.count_resent(link, len(link.faults))
         return self.phases(world, link)
+
+
+class Lanes(Broken):
+    """The same with several connections, each of which may break: the first one ends the session, of
+    another one the rest goes over those that are left."""
+
+    LANES = 4
 
 
 class Silent(Broken):
@@ -199,6 +207,7 @@ class Several(Broken):
 
 CUT = Broken("cut", "cut")
 RESET = Broken("reset", "reset")
+LANES = Lanes("lanes", "cut,reset,stall", "--stall-ms", "400")
 STALL = Broken("stall", "stall,delay", "--stall-ms", "700", "--delay-ms", "300")
 SILENT = Silent("silent", "stall")
 KILL_AGENT = KilledAgent("kill dray")
@@ -209,7 +218,7 @@ KILL_DOCKERD = KilledEngine("kill dockerd")
 SEVERAL = Several("cut and kill", "cut,reset")
 
 # How often in tests/run, and in a full run.
-LINKS = [(CUT, 20, 450), (RESET, 20, 450), (STALL, 10, 100), (SILENT, 4, 40)]
+LINKS = [(CUT, 15, 400), (RESET, 15, 400), (LANES, 15, 150), (STALL, 8, 100), (SILENT, 4, 40)]
 KILLS = [(KILL_NET, 50, 330), (KILL_ENGINE, 50, 330), (KILL_AGENT, 50, 200),
          (KILL_SUPERVISOR, 10, 100), (KILL_DOCKERD, 20, 60), (SEVERAL, 6, 60)]
 PARTS = {"links": LINKS, "kills": KILLS}
