@@ -320,7 +320,7 @@ static int start_session(struct uv_peer *p, struct err *err)
 	struct depot_domain *domain = depot_domain(p->server->depot, p->entry->group);
 	struct message m = { .type = MSG_WELCOME };
 
-	if (uv_peer_sessions(p) > SESSIONS_PER_KEY_MAX)
+	if (uv_peer_sessions(p) >= SESSIONS_PER_KEY_MAX)
 		return err_set(err, ERR_AGAIN, "key %s has %u sessions already", p->name,
 			SESSIONS_PER_KEY_MAX);
 	p->receiver = receiver_new();

@@ -43,5 +43,5 @@ void uv_peer_fail(struct uv_peer *p, const struct err *err);
  */
 void uv_peer_segment(struct uv_peer *p, const struct message *m);
 
-/* Sessions of this peer's key that are open, this one included. */
+/* Sessions of this peer's key that have begun. */
 size_t uv_peer_sessions(const struct uv_peer *p);

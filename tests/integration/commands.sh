@@ -421,7 +421,7 @@ test_a_target_whose_engine_is_down_is_a_problem() {
 	look 1 doctor --to b --json
 	assert_equal "$(mark handshake)" ok "handshake"
 	assert_equal "$(mark 'its engine')" problem "its engine"
-	look 1 plan push t/app:1 --to b
+	look 6 plan push t/app:1 --to b
 	assert_grep 'cannot reach the engine' "$OUT.err"
 	engine_start "$B"
 	look 0 doctor --to b --json

@@ -455,8 +455,9 @@ static void damaged_records_end_it_before_the_layer_begins(void **state)
 	static const char *const lines[] = {
 		"", "x", "{\"type\":7,\"payload\":\"eA==\"}\n",
 		"{\"type\":2,\"payload\":\"MFs=\"}\n{\"type\":2,\"pay",
-		"{\"type\":1,\"name\":\"a\",\"size\":9223372036854775807,\"payload\":\"AA==\"}\n"
-		"{\"type\":2,\"payload\":\"eA==\"}\n",
+		/* a file larger than any, with more behind it, and one larger than a number */
+		("{\"type\":1,\"name\":\"a\",\"size\":9223372036854775807,\"payload\":\"AA==\"}\n"
+		 "{\"type\":2,\"payload\":\"eA==\"}\n"),
 		"{\"type\":1,\"name\":\"a\",\"size\":18446744073709551615,\"payload\":\"AA==\"}\n"
 	};
 	struct fixture *f = *state;
