@@ -237,10 +237,11 @@ static void verify_done(struct uv_task *t)
 
 int intake_segment(struct intake *i, uint64_t number, const void *record, size_t n, struct err *err)
 {
-	struct arrival *a = calloc(1, sizeof(*a) + n);
+	struct arrival *a = malloc(sizeof(*a) + n); /* zeros are for the front alone */
 
 	if (!a)
 		return err_nomem(err);
+	*a = (struct arrival){ 0 };
 	memcpy(a->record, record, n);
 	a->n = n;
 	a->number = number;
