@@ -58,10 +58,11 @@ static void blob_free(struct rebuild_blob *b)
 
 static struct rebuild_item *item_new(const struct rebuild_blob *b, enum rebuild_kind kind, size_t n)
 {
-	struct rebuild_item *i = calloc(1, sizeof(*i) + n);
+	struct rebuild_item *i = malloc(sizeof(*i) + n);
 
 	if (!i)
 		return NULL;
+	*i = (struct rebuild_item){ 0 };
 	i->kind = kind;
 	i->blob = b->number;
 	i->from_store = b->from_store;

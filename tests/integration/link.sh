@@ -55,7 +55,7 @@ connections_used() {
 # As if there had been no push before.
 start_over() {
 	receiver_stop "$STATE"
-	engine_docker "$B" image rm --force "$IMAGE" t/text:1 >/dev/null 2>&1 || true
+	engine_docker "$B" image rm --force "$IMAGE" t/binary:1 >/dev/null 2>&1 || true
 	rm -rf "$STATE/domains"
 	receiver_start "$STATE" "$B"
 }
@@ -82,9 +82,9 @@ prepare() {
 	done
 	images_stack "$A" "$IMAGE" cargo "$SANDBOX"/[12].tar
 	mkdir "$SANDBOX/layer"
-	seq 1 1500000 >"$SANDBOX/layer/text"
-	images_tar "$SANDBOX/layer" "$SANDBOX/text.tar"
-	images_stack "$A" t/text:1 text "$SANDBOX/text.tar"
+	images_binary "$SANDBOX/layer/binary" 60
+	images_tar "$SANDBOX/layer" "$SANDBOX/binary.tar"
+	images_stack "$A" t/binary:1 binary "$SANDBOX/binary.tar"
 	rm -r "$SANDBOX/layer"
 	receiver_start "$STATE" "$B" && proxy_start || exit 1
 	receiver_invite "$STATE" linked --address "127.0.0.1:$PROXY_PORT" |
@@ -208,23 +208,23 @@ test_the_systems_congestion_controls_are_taken_by_name() {
 test_a_slow_link_is_worth_more_compression() {
 	local slow
 	start_over
-	proxy_start --rate 300000
-	push t/text:1
+	proxy_start --rate 1500000
+	push t/binary:1 --lanes 2
 	proxy_stop
 	slow=$(result "$OUT" bytes_sent)
 	start_over
 	proxy_start
-	push t/text:1 --compress 1
+	push t/binary:1 --compress 1
 	proxy_stop
-	assert_at_most "$slow" $(($(result "$OUT" bytes_sent) * 9 / 10)) "bytes sent over a slow link"
+	assert_at_most "$slow" $(($(result "$OUT" bytes_sent) * 95 / 100)) "bytes sent over a slow link"
 }
 
 test_without_compression_the_bytes_go_as_they_are() {
 	start_over
 	proxy_start
-	push t/text:1 --compress none
+	push t/binary:1 --compress none
 	proxy_stop
-	assert_at_least "$(result "$OUT" bytes_sent)" "$(stat -c %s "$SANDBOX/text.tar")" "bytes sent"
+	assert_at_least "$(result "$OUT" bytes_sent)" "$(stat -c %s "$SANDBOX/binary.tar")" "bytes sent"
 }
 
 run_cases link "$@"

@@ -346,7 +346,7 @@ test_a_link_that_breaks_in_the_middle_of_many_is_mended() {
 	local i
 	start_over
 	proxy_start --rate 12000000 --at up:8000000:reset --at up:16000000:cut --at up:1000000:cut
-	push_all 0 t/single1:1 t/single2:1 t/one:1 t/single3:1 --to b,slow
+	push_all 0 t/single1:1 t/single2:1 t/one:1 t/single3:1 --lanes 1 --to b,slow
 	proxy_stop
 	assert_equal "$(grep -c '^fault' "$PROXY_LOG")" 3 "faults"
 	for i in t/single1:1 t/single2:1 t/one:1 t/single3:1; do
