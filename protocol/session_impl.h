@@ -58,6 +58,7 @@ struct session {
 	uint64_t started, now, heard_at, excused_at, pinged_at;
 	uint64_t rate_since, rate_from;	  /* a window of check_rate: when, and bytes_in then */
 	uint64_t stall_since, stall_from; /* when the output was seen to move, and bytes_out then */
+	uint64_t moved_from;		  /* bytes_out at the last tick */
 	bool heard;			  /* bytes came since the last tick */
 	bool held;
 };

@@ -79,6 +79,13 @@ static int check_output(struct session *s, struct err *err)
 		OUTPUT_STALL_MS / 60000);
 }
 
+/* Output waits, and some of it was taken: the peer's end takes what was sent before, which a lane
+ * says in no other way. */
+static bool output_moved(const struct session *s)
+{
+	return buf_len(&s->out) > 0 && s->bytes_out != s->moved_from;
+}
+
 static int ping(struct session *s, struct err *err)
 {
 	struct message m = { .type = MSG_PING, .ping = { .cookie = s->pings + 1 } };
@@ -94,9 +101,10 @@ int session_tick(struct session *s, uint64_t now_ms, struct err *err)
 		return session_failed(s, err);
 	if (now_ms > s->now)
 		s->now = now_ms;
-	if (s->heard)
+	if (s->heard || output_moved(s))
 		s->heard_at = s->now;
 	s->heard = false;
+	s->moved_from = s->bytes_out;
 	if (s->phase != PHASE_OPEN) {
 		if (s->now < session_deadline(s))
 			return 0;

@@ -224,6 +224,25 @@ static void output_that_moves_may_take_any_time(void **state)
 	pair_done(&p);
 }
 
+/* A lane carries segments one way, and nothing comes back. */
+static void silence_is_no_end_while_output_moves(void **state)
+{
+	struct pair p;
+	struct err err;
+	uint64_t at = T0;
+
+	(void)state;
+	pair_open(&p, 12, true);
+	send_large(p.initiator);
+	for (; at < T0 + 600000; at += 20000) {
+		session_sent(p.initiator, 1000);
+		pass_good_time(p.initiator, at);
+	}
+	assert_ok(pass_time(p.initiator, at + 10000, &err), &err);
+	assert_fails(pass_time(p.initiator, at + 90000, &err), &err, ERR_UNREACHABLE);
+	pair_done(&p);
+}
+
 static void nobody_pings_before_the_greeting(void **state)
 {
 	struct pair p;
@@ -259,5 +278,5 @@ RUN_TESTS(TEST(the_handshake_has_deadlines), TEST(a_quiet_session_is_kept_alive_
 	TEST(a_message_that_trickles_in_ends_the_session), TEST(a_slow_link_is_no_offence),
 	TEST(slowness_is_excused_while_nobody_reads),
 	TEST(a_responder_keeps_no_output_for_a_peer_that_never_reads),
-	TEST(output_that_moves_may_take_any_time), TEST(nobody_pings_before_the_greeting),
-	TEST(after_the_peers_goodbye_there_is_no_deadline))
+	TEST(output_that_moves_may_take_any_time), TEST(silence_is_no_end_while_output_moves),
+	TEST(nobody_pings_before_the_greeting), TEST(after_the_peers_goodbye_there_is_no_deadline))
