@@ -12,7 +12,7 @@ static const char check_text[] =
 int cmd_check(int argc, char **argv)
 {
 	const char *state = cmd_state_dir();
-	bool json = false, read_data = false, rebuild = false, help = false;
+	bool json = false, read_data = false, rebuild = false;
 	const struct option_row rows[] = {
 		{ "read-data", 0, OPTION_FLAG, &read_data, NULL,
 			"read and hash everything that is stored" },
@@ -23,19 +23,10 @@ int cmd_check(int argc, char **argv)
 			"state directory (default DRAYD_STATE_DIR or /var/lib/dray)" },
 		{ 0 },
 	};
-	struct err err;
-	int n;
+	int code;
 
-	if (options_parse(rows, argc, argv, &n, &help, &err) != 0)
-		return program_fail(&err);
-	if (help) {
-		program_help("check [OPTION]...", check_text, rows);
-		return 0;
-	}
-	if (n > 0) {
-		err_set(&err, ERR_USAGE, "check takes options only; see drayd check --help");
-		return program_fail(&err);
-	}
+	if (!program_options(argc, argv, check_text, rows, &code))
+		return code;
 	return admin_client_run(state, "check",
 		json_pack("{s:b, s:b}", "read-data", read_data, "rebuild-index", rebuild), json);
 }

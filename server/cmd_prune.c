@@ -11,7 +11,7 @@ static const char prune_text[] =
 int cmd_prune(int argc, char **argv)
 {
 	const char *state = cmd_state_dir();
-	bool json = false, dry_run = false, help = false;
+	bool json = false, dry_run = false;
 	const struct option_row rows[] = {
 		{ "dry-run", 0, OPTION_FLAG, &dry_run, NULL, "only say what would be given up" },
 		{ "json", 0, OPTION_FLAG, &json, NULL, "one JSON object a line" },
@@ -19,18 +19,9 @@ int cmd_prune(int argc, char **argv)
 			"state directory (default DRAYD_STATE_DIR or /var/lib/dray)" },
 		{ 0 },
 	};
-	struct err err;
-	int n;
+	int code;
 
-	if (options_parse(rows, argc, argv, &n, &help, &err) != 0)
-		return program_fail(&err);
-	if (help) {
-		program_help("prune [OPTION]...", prune_text, rows);
-		return 0;
-	}
-	if (n > 0) {
-		err_set(&err, ERR_USAGE, "prune takes options only; see drayd prune --help");
-		return program_fail(&err);
-	}
+	if (!program_options(argc, argv, prune_text, rows, &code))
+		return code;
 	return admin_client_run(state, "prune", json_pack("{s:b}", "dry-run", dry_run), json);
 }

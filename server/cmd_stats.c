@@ -11,25 +11,16 @@ static const char stats_text[] =
 int cmd_stats(int argc, char **argv)
 {
 	const char *state = cmd_state_dir();
-	bool json = false, help = false;
+	bool json = false;
 	const struct option_row rows[] = {
 		{ "json", 0, OPTION_FLAG, &json, NULL, "one JSON object a line" },
 		{ "state", 0, OPTION_TEXT, &state, "DIR",
 			"state directory (default DRAYD_STATE_DIR or /var/lib/dray)" },
 		{ 0 },
 	};
-	struct err err;
-	int n;
+	int code;
 
-	if (options_parse(rows, argc, argv, &n, &help, &err) != 0)
-		return program_fail(&err);
-	if (help) {
-		program_help("stats [OPTION]...", stats_text, rows);
-		return 0;
-	}
-	if (n > 0) {
-		err_set(&err, ERR_USAGE, "stats takes options only; see drayd stats --help");
-		return program_fail(&err);
-	}
+	if (!program_options(argc, argv, stats_text, rows, &code))
+		return code;
 	return admin_client_run(state, "stats", json_object(), json);
 }

@@ -91,3 +91,26 @@ void program_help(const char *usage, const char *text, const struct option_row *
 	options_print(rows);
 	printf("  %-28s  %s\n", "    --help", "print this");
 }
+
+bool program_options(int argc, char **argv, const char *text, const struct option_row *rows,
+	int *ret_code)
+{
+	char usage[SHOWN_MAX];
+	bool help = false;
+	struct err err;
+	int n, r;
+
+	r = options_parse(rows, argc, argv, &n, &help, &err);
+	if (r == 0 && help) {
+		snprintf(usage, sizeof(usage), "%s [OPTION]...", argv[0]);
+		program_help(usage, text, rows);
+		*ret_code = 0;
+		return false;
+	}
+	if (r == 0 && n > 0)
+		r = err_set(&err, ERR_USAGE, "%s takes options only; see %s %s --help", argv[0],
+			running->name, argv[0]);
+	if (r != 0)
+		*ret_code = program_fail(&err);
+	return r == 0;
+}

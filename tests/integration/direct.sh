@@ -26,7 +26,6 @@ STATE=$SANDBOX/state
 CONFIG=$SANDBOX/config
 SLOW=$SANDBOX/slow # the config directory of an agent with a slow link
 OUT=$SANDBOX/out
-PROXY_PORT=7801
 LINE="cannot read the engine's files, so the engine is asked for the image: "
 
 after_failure() {
@@ -327,19 +326,6 @@ test_damage_that_the_engine_has_itself_is_an_error_and_leaves_nothing() {
 
 # --- in the middle ---
 
-# A slow link to the receiver.
-proxy_start() {
-	local i
-	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$DRAY_PORT" --rate 8000000 >"$SANDBOX/proxy.log" 2>&1 &
-	disown
-	for ((i = 0; i < 50; i++)); do
-		! grep -q '^listening' "$SANDBOX/proxy.log" || return 0
-		sleep 0.1
-	done
-	fail "the proxy does not listen: $(cat "$SANDBOX/proxy.log")"
-}
-
 # agent_start IMAGE: a push over the slow link that goes on behind the script, in the middle of the
 # layer's bytes.
 agent_start() {
@@ -432,7 +418,7 @@ prepare() {
 	images_random t/sabotage:1 6
 	images_random t/removed:1 24
 	engine_start "$B" && images_busybox "$B" t/busybox:1 && receiver_start "$STATE" "$B" &&
-		proxy_start || return
+		proxy_start --rate 8000000 || return
 	receiver_pair "$STATE" "$CONFIG" b
 	receiver_invite "$STATE" slow --address "127.0.0.1:$PROXY_PORT" |
 		DRAY_CONFIG_DIR=$SLOW timeout -k 5 20 "$DRAY" pair b 2>/dev/null

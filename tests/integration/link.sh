@@ -15,8 +15,6 @@ OUT=$SANDBOX/out
 IMAGE=t/cargo:1
 LAYER_MB=12
 LOST_MAX=8000000 # bytes of a connection in the kernel's hands: a proxy that is slow lets them fill up
-PROXY_PORT=7801
-PROXY_LOG=$SANDBOX/proxy.log
 
 after_failure() {
 	echo "--- the proxy's last lines:"
@@ -25,26 +23,6 @@ after_failure() {
 	tail -n 12 "$STATE.log"
 	echo "--- the agent's last lines:"
 	tail -n 8 "$OUT.err"
-}
-
-# proxy_start OPTION...
-proxy_start() {
-	local i
-	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$DRAY_PORT" "$@" >"$PROXY_LOG" 2>&1 &
-	echo $! >"$SANDBOX/proxy.pid"
-	disown
-	for ((i = 0; i < 50; i++)); do
-		! grep -q '^listening' "$PROXY_LOG" || return 0
-		sleep 0.1
-	done
-	fail "the proxy does not listen: $(cat "$PROXY_LOG")"
-}
-
-proxy_stop() {
-	sleep 0.2
-	kill "$(cat "$SANDBOX/proxy.pid")"
-	engine_await_end "$(cat "$SANDBOX/proxy.pid")" 50
 }
 
 # Connections that carried more than a handshake and a goodbye.

@@ -15,8 +15,7 @@ STATE_C=$SANDBOX/state-c # and of the one beside C
 CONFIG=$SANDBOX/config   # knows b, c, and c as `slow` over a link that has a rate
 OUT=$SANDBOX/out
 C_PORT=7748
-PROXY_PORT=7801
-PROXY_LOG=$SANDBOX/proxy.log
+PROXY_TO=$C_PORT
 SLOW=3000000 # bytes a second
 SHARED_MB=16
 OWN_MB=2
@@ -93,25 +92,6 @@ start_over() {
 }
 
 # --- the slow link ---
-
-# proxy_start [OPTION...]
-proxy_start() {
-	local i
-	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$C_PORT" --rate "$SLOW" "$@" >"$PROXY_LOG" 2>&1 &
-	echo $! >"$SANDBOX/proxy.pid"
-	disown
-	for ((i = 0; i < 50; i++)); do
-		! grep -q '^listening' "$PROXY_LOG" || return 0
-		sleep 0.1
-	done
-	fail "the proxy does not listen: $(cat "$PROXY_LOG")"
-}
-
-proxy_stop() {
-	kill "$(cat "$SANDBOX/proxy.pid")"
-	engine_await_end "$(cat "$SANDBOX/proxy.pid")" 50
-}
 
 # --- preparation ---
 
@@ -278,7 +258,7 @@ test_the_next_image_is_sent_while_the_engine_applies_the_one_before() {
 test_a_slow_target_holds_up_nobody_and_gets_all_the_same() {
 	local n fast slow
 	start_over
-	proxy_start
+	proxy_start --rate "$SLOW"
 	n=$(saves)
 	push_all 0 t/large:1 --read api --lanes 1 --to b,slow
 	proxy_stop
@@ -386,7 +366,7 @@ test_an_image_that_the_target_refuses_leaves_the_others_theirs() {
 test_an_interruption_tells_what_was_done() {
 	local agent code=0 i
 	start_over
-	proxy_start
+	proxy_start --rate "$SLOW"
 	DRAY_CONFIG_DIR=$CONFIG env --default-signal=INT "$DRAY" push --json -H "$(engine_address "$A")" \
 		t/one:1 --to b,slow >"$OUT" 2>"$OUT.err" </dev/null &
 	agent=$!

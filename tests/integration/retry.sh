@@ -15,8 +15,6 @@ CONFIG=$SANDBOX/config # of the agent that meets the receiver through the proxy
 DIRECT=$SANDBOX/direct # of one that does not
 OUT=$SANDBOX/out
 IMAGE=t/cargo:1
-PROXY_PORT=7801
-PROXY_LOG=$SANDBOX/proxy.log
 LAYER_MB=16
 RATE=12000000 # bytes a second: what is on its way, and lost by a cut, is little
 
@@ -30,25 +28,6 @@ after_failure() {
 }
 
 # --- the link ---
-
-# proxy_start OPTION...
-proxy_start() {
-	local i
-	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$DRAY_PORT" "$@" >"$PROXY_LOG" 2>&1 &
-	echo $! >"$SANDBOX/proxy.pid"
-	disown
-	for ((i = 0; i < 50; i++)); do
-		! grep -q '^listening' "$PROXY_LOG" || return 0
-		sleep 0.1
-	done
-	fail "the proxy does not listen: $(cat "$PROXY_LOG")"
-}
-
-proxy_stop() {
-	kill "$(cat "$SANDBOX/proxy.pid")"
-	engine_await_end "$(cat "$SANDBOX/proxy.pid")" 50
-}
 
 # Bytes up, away from the agents, of all connections.
 proxy_bytes() {

@@ -11,7 +11,6 @@ B=$SANDBOX/B
 STATE=$SANDBOX/state
 CONFIG=$SANDBOX/config
 SCREEN=$SANDBOX/screen # what stood on the terminal last
-PROXY_PORT=7801
 RATE=3000000 # bytes a second
 LAYER_MB=6
 
@@ -90,9 +89,7 @@ prepare() {
 	images_stack "$A" t/app:1 app "$SANDBOX"/[12].tar
 	receiver_start "$STATE" "$B" && receiver_pair "$STATE" "$CONFIG" b || return
 	sed -i "s/:$DRAY_PORT/:$PROXY_PORT/" "$CONFIG/targets/b.json"
-	"$DRAY_BUILD/tests/support/fault_proxy" --listen "127.0.0.1:$PROXY_PORT" \
-		--to "127.0.0.1:$DRAY_PORT" --rate "$RATE" >"$SANDBOX/proxy.log" 2>&1 &
-	disown
+	proxy_start --rate "$RATE"
 }
 prepare || exit 1
 

@@ -16,3 +16,5 @@ unset DOCKER_HOST DOCKER_CONTEXT DRAY_CONFIG_DIR DRAYD_STATE_DIR
 . "$SUPPORT/images.sh"
 # shellcheck source=tests/support/dray.sh
 . "$SUPPORT/dray.sh"
+# shellcheck source=tests/support/proxy.sh
+. "$SUPPORT/proxy.sh"
