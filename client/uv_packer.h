@@ -12,8 +12,8 @@
 
 struct packer;
 
-/* Sealed bytes that are not taken yet, at which packing pauses: what is packed late is packed as the
- * link wants it by then. */
+/* Sealed bytes that are not taken yet, at which packing pauses: what is packed late is packed as
+ * the link wants it by then. */
 #define PACKER_SEALED_MAX (2u << 20)
 
 struct packer_ops {

@@ -92,8 +92,8 @@ void program_help(const char *usage, const char *text, const struct option_row *
 	printf("  %-28s  %s\n", "    --help", "print this");
 }
 
-bool program_options(int argc, char **argv, const char *text, const struct option_row *rows,
-	int *ret_code)
+bool program_options(
+	int argc, char **argv, const char *text, const struct option_row *rows, int *ret_code)
 {
 	char usage[SHOWN_MAX];
 	bool help = false;

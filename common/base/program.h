@@ -28,8 +28,8 @@ int program_fail(const struct err *err);
 
 /* Parses the options of a command that takes nothing else. False: it is over, with *ret_code: its
  * --help was asked for and printed, or what was typed was wrong and said so. */
-bool program_options(int argc, char **argv, const char *text, const struct option_row *rows,
-	int *ret_code);
+bool program_options(
+	int argc, char **argv, const char *text, const struct option_row *rows, int *ret_code);
 
 /* A command's --help: usage, what it does, options. `usage` goes behind the program's name; `text`
  * is whole lines. */

@@ -454,8 +454,9 @@ test_a_file_of_more_than_8_gigabytes_arrives() {
 		"$(images_layers "$(engine_of old)" "$image")" "layers"
 	assert_equal "$(images_field "$(engine_of new)" "$image" '{{.Size}}')" 9000000005 "bytes"
 	# Read back out of the target: it has what was sent.
-	sum=$(on new save "$image" | tar -xO --wildcards 'blobs/sha256/*' \
-		--to-command='[ "$TAR_SIZE" -lt 1000000 ] || sha256sum' | cut -d' ' -f1)
+	sum=$(on new save "$image" | tar -x --wildcards 'blobs/sha256/*' \
+		--to-command='if [ "$TAR_SIZE" -lt 1000000 ]; then cat >/dev/null; else sha256sum; fi' |
+		cut -d' ' -f1)
 	assert_equal "sha256:$sum" "$(images_layers "$(engine_of old)" "$image")" "the layer as saved"
 	on new rmi "$image" >/dev/null
 	on old rmi "$image" >/dev/null

@@ -15,6 +15,7 @@ STATE_C=$SANDBOX/state-c # and of the one beside C
 CONFIG=$SANDBOX/config   # knows b, c, and c as `slow` over a link that has a rate
 OUT=$SANDBOX/out
 C_PORT=7748
+# shellcheck disable=SC2034 # proxy.sh reads it
 PROXY_TO=$C_PORT
 SLOW=3000000 # bytes a second
 SHARED_MB=16
