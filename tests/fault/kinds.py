@@ -220,5 +220,5 @@ SEVERAL = Several("cut and kill", "cut,reset")
 # How often in tests/run, and in a full run.
 LINKS = [(CUT, 15, 400), (RESET, 15, 400), (LANES, 15, 150), (STALL, 8, 100), (SILENT, 4, 40)]
 KILLS = [(KILL_NET, 50, 330), (KILL_ENGINE, 50, 330), (KILL_AGENT, 50, 200),
-         (KILL_SUPERVISOR, 10, 100), (KILL_DOCKERD, 20, 60), (SEVERAL, 6, 60)]
+         (KILL_SUPERVISOR, 50, 100), (KILL_DOCKERD, 20, 60), (SEVERAL, 6, 60)]
 PARTS = {"links": LINKS, "kills": KILLS}
