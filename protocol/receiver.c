@@ -32,6 +32,7 @@ struct receiver {
 	size_t recipes;		    /* recipe chunks named by the open jobs */
 	size_t questions;	    /* taken and not answered */
 	struct number_set segments; /* that came, over whatever lane */
+	uint64_t stored;	    /* all up to this one are */
 	size_t in_flight;
 };
 
@@ -243,8 +244,7 @@ static int take_end(struct receiver *r, const struct message *m, struct receiver
 		return refuse(err, m, "the number of recipe chunks differs");
 	if (e->size != blob->size)
 		return refuse(err, m, "another size than BLOB_BEGIN said");
-	if (e->last_segment > r->segments.base &&
-		e->last_segment - r->segments.base > SEGMENTS_AHEAD_MAX)
+	if (e->last_segment > r->stored && e->last_segment - r->stored > SEGMENTS_AHEAD_MAX)
 		return refuse(err, m, "a last segment that cannot have been sent");
 	if (blob->digest_known && !digest_equal(&blob->digest, &e->digest))
 		return refuse(err, m, "another digest than BLOB_BEGIN named");
@@ -263,7 +263,9 @@ static int take_segment(struct receiver *r, const struct message *m, struct err 
 	if (m->segment.record.n > SEGMENT_RECORD_MAX ||
 		m->segment.record.n > IN_FLIGHT_MAX - r->in_flight)
 		return refuse(err, m, "more bytes in flight than allowed");
-	if (!number_set_add(&r->segments, m->segment.number))
+	/* Counted from what is stored, so that whoever stores them need not look further ahead. */
+	if (m->segment.number - r->stored > SEGMENTS_AHEAD_MAX ||
+		!number_set_add(&r->segments, m->segment.number))
 		return refuse(err, m, "a number too far ahead");
 	r->in_flight += m->segment.record.n;
 	return 0;
@@ -326,10 +328,11 @@ void receiver_answered(struct receiver *r)
 	r->questions--;
 }
 
-void receiver_stored(struct receiver *r, size_t record_len)
+void receiver_stored(struct receiver *r, uint64_t number, size_t record_len)
 {
 	assert(record_len <= r->in_flight);
 	r->in_flight -= record_len;
+	r->stored = number;
 }
 
 void receiver_close_job(struct receiver *r, uint32_t number)

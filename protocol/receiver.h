@@ -40,8 +40,9 @@ void receiver_answered(struct receiver *r);
  * another) is let pass without receiver_take. */
 bool receiver_has_segment(const struct receiver *r, uint64_t number);
 
-/* A segment was stored: its bytes no longer count against IN_FLIGHT_MAX. */
-void receiver_stored(struct receiver *r, size_t record_len);
+/* One more segment was stored, and all up to `number` are: its bytes no longer count against
+ * IN_FLIGHT_MAX, and numbers up to SEGMENTS_AHEAD_MAX beyond are taken. */
+void receiver_stored(struct receiver *r, uint64_t number, size_t record_len);
 
 /* The job is done and forgotten. One that failed is not closed here: what the sender had on its way
  * is let pass until its own FAIL for the job. */

@@ -100,7 +100,7 @@ static void on_stored(void *ctx, uint64_t number, size_t len)
 	struct uv_peer *p = ctx;
 
 	p->stored = number;
-	receiver_stored(p->receiver, len);
+	receiver_stored(p->receiver, number, len);
 	for (size_t i = 0; i < p->n_jobs; i++)
 		image_job_stored(p->jobs[i], number);
 	uv_lane_pause(p);
