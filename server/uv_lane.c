@@ -78,12 +78,3 @@ void uv_lane_leave(struct uv_peer *p)
 		uv_conn_close(p->lanes[i]->conn, NULL);
 	}
 }
-
-size_t uv_lane_count(const struct uv_peer *main)
-{
-	size_t n = 0;
-
-	for (size_t i = 1; i < LANES_MAX; i++)
-		n += main->lanes[i] != NULL;
-	return n;
-}

@@ -18,6 +18,3 @@ void uv_lane_leave(struct uv_peer *p);
 
 /* Stops reading from all connections of the session while its intake is full. */
 void uv_lane_pause(struct uv_peer *main);
-
-/* How many lanes the session has besides its first connection. */
-size_t uv_lane_count(const struct uv_peer *main);
