@@ -285,11 +285,6 @@ int fanout_join(
 	return 0;
 }
 
-size_t fanout_takers(const struct fanout *f)
-{
-	return f->n_takers;
-}
-
 struct taker *fanout_laggard(struct fanout *f, uint64_t now_ms)
 {
 	struct taker *slowest = f->takers, *fastest = f->takers;

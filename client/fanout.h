@@ -47,8 +47,6 @@ int fanout_pull(struct fanout *f, struct err *err) MUST_CHECK;
  */
 struct taker *fanout_laggard(struct fanout *f, uint64_t now_ms);
 
-size_t fanout_takers(const struct fanout *f);
-
 /* The next item, for source_item_free; NULL: none now. */
 struct source_item *taker_take(struct taker *t);
 
