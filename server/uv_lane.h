@@ -10,7 +10,8 @@
 /* The handshake of `p` claims to be a lane: finds its session, checks the proof, and greets it. */
 int uv_lane_join(struct uv_peer *p, struct err *err) MUST_CHECK;
 
-/* A message on a lane. What is wrong with it ends the session. */
+/* A message on a lane. ERR_PROTOCOL: it has no place there, and the lane ends. A segment that is
+ * wrong ends the session. */
 int uv_lane_message(struct uv_peer *p, const struct message *m, struct err *err) MUST_CHECK;
 
 /* `p` is going: a lane leaves its session, a session takes its lanes along. */

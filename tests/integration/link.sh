@@ -136,6 +136,18 @@ test_the_receiver_shows_one_session_whatever_its_lanes() {
 	assert_equal "$sessions" 1 "sessions"
 }
 
+test_a_lane_that_lies_about_its_session_is_refused() {
+	proxy_start
+	DRAY_CONFIG_DIR=$CONFIG timeout -k 5 60 "$DRAY_BUILD/tests/support/lane_peer" b >"$OUT" 2>"$OUT.err" ||
+		fail "exit code $?: $(cat "$OUT" "$OUT.err")"
+	proxy_stop
+	assert_equal "$(grep -c '^ok' "$OUT")" 5 "things that hold"
+	start_over
+	proxy_start
+	push "$IMAGE" --lanes 2
+	proxy_stop
+}
+
 # --- rate and congestion ---
 
 test_the_rate_is_limited_over_all_lanes() {
