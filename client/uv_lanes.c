@@ -17,10 +17,8 @@
 #include <string.h>
 
 #define LOOK_MS 100u
-#define BACKLOG_ALONE                                                                              \
-	(1u << 20) /* bytes that may wait in the process, for a lane that is alone…              \
-		    */
-#define BACKLOG_SHARED (64u << 10)  /* …and one of several */
+#define BACKLOG_ALONE (1u << 20)   /* bytes that wait in the process, for a lane that is alone… */
+#define BACKLOG_SHARED (64u << 10) /* …and one of several */
 #define KERNEL_BACKLOG (128u << 10) /* unsent bytes in the kernel, on a long link */
 #define BBR_FROM_US 10000u	    /* round trip from which bbr is asked for */
 #define BBR "bbr"
@@ -36,7 +34,7 @@ struct lanes {
 	struct uv_conn *main;
 	const struct address *address;
 	const struct lanes_options *options;
-	struct session_config session; /* of every lane but for its number */
+	struct session_config *session; /* of every lane but for its number */
 	struct lanes_ops ops;
 	void *ctx;
 	uv_timer_t timer;
@@ -63,7 +61,7 @@ static void one_less(struct lanes *l)
 	uv_rate_close(l->rate);
 	flight_done(&l->flight);
 	l->closed(l->closed_ctx);
-	sodium_memzero(&l->session, sizeof(l->session));
+	sodium_free(l->session);
 	free(l);
 }
 
@@ -164,8 +162,8 @@ static void open_lane(struct lanes *l, unsigned number)
 	struct lane *lane = &l->lanes[number];
 	struct err err;
 
-	l->session.lane.number = (uint16_t)number;
-	if (uv_reach_start(l->loop, l->address, &l->session, &ops, lane, &lane->reach, &err) == 0)
+	l->session->lane.number = (uint16_t)number;
+	if (uv_reach_start(l->loop, l->address, l->session, &ops, lane, &lane->reach, &err) == 0)
 		l->open++;
 	else
 		log_debug("lane %u: %s", number, err.text);
@@ -391,13 +389,17 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	struct lanes *l = calloc(1, sizeof(*l));
 	struct tcp_path path;
 
-	if (!l)
+	if (l)
+		l->session = sodium_malloc(sizeof(*l->session));
+	if (!l || !l->session) {
+		free(l);
 		return err_nomem(err);
+	}
 	l->loop = config->loop;
 	l->main = config->conn;
 	l->address = config->address;
 	l->options = config->options;
-	l->session = *config->session;
+	*l->session = *config->session;
 	l->ops = *ops;
 	l->ctx = ctx;
 	flight_init(&l->flight);
@@ -408,7 +410,7 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	if (choose_congestion(l, err) != 0 ||
 		(l->options->limit_rate &&
 			uv_rate_new(l->loop, l->options->limit_rate, &l->rate, err) != 0)) {
-		sodium_memzero(&l->session, sizeof(l->session));
+		sodium_free(l->session);
 		free(l);
 		return -1;
 	}
@@ -422,8 +424,8 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 
 void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome)
 {
-	memcpy(l->session.lane.session, session_id(uv_conn_session(l->main)), LANE_ID_LEN);
-	memcpy(l->session.lane.secret, welcome->lane_secret.bytes, LANE_SECRET_LEN);
+	memcpy(l->session->lane.session, session_id(uv_conn_session(l->main)), LANE_ID_LEN);
+	memcpy(l->session->lane.secret, welcome->lane_secret.bytes, LANE_SECRET_LEN);
 	lane_plan_start(&l->plan, l->options->lanes,
 		(unsigned)min_size(welcome->max_lanes, LANES_MAX), l->plan.rtt_us);
 }
