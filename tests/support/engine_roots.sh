@@ -10,13 +10,12 @@
 ENGINE_ROOTS=${DRAY_TEST_CACHE:-/var/cache/dray-tests}/engines
 ENGINE_NO_MIRROR=77
 
-# The mirror that this machine's apt uses for its own packages.
+# The mirror that this machine's apt uses for its own packages; nothing: debootstrap knows one.
 debian_mirror() {
 	local mirror
 	# shellcheck disable=SC2016 # a format for apt, not for the shell
 	mirror=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 2>/dev/null |
 		awk '$2 == "bookworm" && $3 == "main" { print $1; exit }')
-	mirror=${mirror:-http://deb.debian.org/debian}
 	echo "${mirror%/}"
 }
 
@@ -54,7 +53,7 @@ engine_root_works() {
 
 # wget is what debootstrap itself fetches with.
 engine_mirror_answers() {
-	timeout 60 wget -q --spider "$1/dists/$2/Release"
+	[ -n "$1" ] && timeout 60 wget -q --spider "$1/dists/$2/Release"
 }
 
 # In namespaces of its own: debootstrap mounts /proc in the new system. Only a whole one gets its name.
@@ -63,7 +62,7 @@ engine_root_make() {
 	mirror=$(debian_mirror)
 	rm -rf --one-file-system "$root" "$part"
 	if ! setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc debootstrap \
-		--variant=minbase --include=docker.io,ca-certificates "$suite" "$part" "$mirror" \
+		--variant=minbase --include=docker.io,ca-certificates "$suite" "$part" ${mirror:+"$mirror"} \
 		>"$log" 2>&1 </dev/null; then
 		engine_mirror_answers "$mirror" "$suite" || return "$ENGINE_NO_MIRROR"
 		tail -n 5 "$log" >&2

@@ -30,12 +30,13 @@ images_debian_tar() {
 }
 
 images_make_debian() {
-	local tar=$1 root=$IMAGES_CACHE/bookworm-minbase log=$IMAGES_CACHE/debootstrap.log
+	local tar=$1 root=$IMAGES_CACHE/bookworm-minbase log=$IMAGES_CACHE/debootstrap.log mirror
+	mirror=$(debian_mirror)
 	rm -rf --one-file-system "$root"
 	# debootstrap mounts /proc in the new system: in namespaces of its own, so that nothing stays,
 	# neither mounts nor processes when this one is stopped.
 	if ! setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc debootstrap \
-		--variant=minbase bookworm "$root" "$(debian_mirror)" >"$log" 2>&1 </dev/null; then
+		--variant=minbase bookworm "$root" ${mirror:+"$mirror"} >"$log" 2>&1 </dev/null; then
 		tail -n 5 "$log" >&2
 		return 1
 	fi
