@@ -13,6 +13,7 @@ void json_line(json_t *object)
 		puts(line);
 	else
 		log_error("out of memory");
+	fflush(stdout);
 	free(line);
 	json_decref(object);
 }

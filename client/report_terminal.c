@@ -5,9 +5,8 @@
 #include "client/report.h"
 
 #include "common/base/log.h"
+#include "common/base/terminal.h"
 
-#include <langinfo.h>
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,17 +26,18 @@ static void before_line(void)
 
 void report_terminal_look(struct report *r)
 {
-	const char *term = getenv("TERM"), *no_colour = getenv("NO_COLOR");
-	bool dumb = !term || !term[0] || strcmp(term, "dumb") == 0;
+	struct terminal t = terminal_look(STDERR_FILENO);
+	const char *term = getenv("TERM");
 
-	r->terminal = isatty(STDERR_FILENO) == 1 && !dumb;
-	r->colour = r->terminal && !(no_colour && no_colour[0]);
-	if (r->terminal && setlocale(LC_CTYPE, ""))
-		r->unicode = strcmp(nl_langinfo(CODESET), "UTF-8") == 0;
+	/* One that is dumb cannot be drawn over. */
+	r->terminal = t.is_terminal && term && term[0] && strcmp(term, "dumb") != 0;
+	r->colour = t.colour;
+	r->unicode = t.utf8;
 	the_report = r->terminal ? r : NULL;
 	log_set_hook(r->terminal ? before_line : NULL);
 }
 
+/* As it is now: it may have been resized since it was looked at. */
 static void look_at_size(unsigned *ret_rows, unsigned *ret_columns)
 {
 	struct winsize size;

@@ -49,15 +49,6 @@ sessions() {
 	field sessions
 }
 
-await() {
-	local tenths=$1 what=$2
-	shift 2
-	while ! "$@"; do
-		((tenths-- > 0)) || fail "$what"
-		sleep 0.1
-	done
-}
-
 # begin_push CONFIG IMAGE: in the background, when it returns the receiver has the session. Its
 # number is in $pushing, what it says in CONFIG.push.
 begin_push() {

@@ -36,16 +36,6 @@ child() {
 	pgrep -P "$(cat "$STATE.pid")" -f "^drayd $1-process" || true
 }
 
-# await TENTHS WHAT CONDITION...: until the condition holds.
-await() {
-	local tenths=$1 what=$2
-	shift 2
-	while ! "$@"; do
-		((tenths-- > 0)) || fail "$what"
-		sleep 0.1
-	done
-}
-
 journal_entries() {
 	find "$STATE/loads" -name '*.json' | wc -l
 }

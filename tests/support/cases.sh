@@ -56,6 +56,16 @@ assert_grep() {
 	grep -qE -- "$1" "$2" || fail "no line of ${2##*/} matches '$1': $(head -c 2000 "$2")"
 }
 
+# await TENTHS WHAT CONDITION...: until the condition holds.
+await() {
+	local tenths=$1 what=$2
+	shift 2
+	while ! "$@"; do
+		((tenths-- > 0)) || fail "$what"
+		sleep 0.1
+	done
+}
+
 # A script may define after_failure, to show what its servers had to say.
 after_failure() { :; }
 
