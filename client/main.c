@@ -1,4 +1,4 @@
-#include "client/cmd.h"
+#include "client/cmd/cmd.h"
 
 #include "common/base/program.h"
 

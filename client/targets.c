@@ -1,7 +1,7 @@
 #include "client/targets.h"
 
 #include "client/client.h"
-#include "client/target_json.h"
+#include "client/view/target_json.h"
 #include "common/base/file.h"
 #include "common/base/secret_file.h"
 

@@ -1,4 +1,4 @@
-#include "server/cmd.h"
+#include "server/cmd/cmd.h"
 
 #include "common/base/program.h"
 

@@ -1,10 +1,10 @@
 /* What drayd's parts share while it serves. Loop's thread. */
 #pragma once
 
-#include "server/admission.h"
-#include "server/engine_port.h"
-#include "server/keyring.h"
-#include "server/uv_depot.h"
+#include "server/depot/uv_depot.h"
+#include "server/engine/engine_port.h"
+#include "server/keys/admission.h"
+#include "server/keys/keyring.h"
 
 struct uv_peer;
 

@@ -10,10 +10,10 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/engine/engine.h"
-#include "server/engine_host.h"
-#include "server/engine_undo.h"
-#include "server/load_journal.h"
-#include "server/uv_engine_port.h"
+#include "server/engine/engine_host.h"
+#include "server/engine/engine_undo.h"
+#include "server/engine/load_journal.h"
+#include "server/engine/uv_engine_port.h"
 
 #include <assert.h>
 #include <fcntl.h>

@@ -1,4 +1,4 @@
-#include "client/age.h"
+#include "client/view/age.h"
 #include "tests/support/test.h"
 
 static void ages_are_said_in_dockers_words(void **state)

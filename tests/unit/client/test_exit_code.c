@@ -1,4 +1,4 @@
-#include "client/exit_code.h"
+#include "client/cmd/exit_code.h"
 #include "tests/support/test.h"
 
 static int merge2(int a, int b)

@@ -1,4 +1,4 @@
-#include "client/fanout.h"
+#include "client/push/fanout.h"
 #include "tests/support/test.h"
 
 #include <pthread.h>

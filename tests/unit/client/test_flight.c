@@ -1,4 +1,4 @@
-#include "client/flight.h"
+#include "client/push/flight.h"
 #include "protocol/limits.h"
 #include "tests/support/test.h"
 

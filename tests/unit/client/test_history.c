@@ -1,4 +1,4 @@
-#include "client/history.h"
+#include "client/plan/history.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "client/known_fixes.h"
+#include "client/doctor/known_fixes.h"
 #include "tests/support/test.h"
 
 static size_t lacking(enum product product, const char *version)

@@ -1,4 +1,4 @@
-#include "client/lane_plan.h"
+#include "client/push/lane_plan.h"
 #include "common/chunk/limits.h"
 #include "tests/support/test.h"
 

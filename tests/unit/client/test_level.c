@@ -1,4 +1,4 @@
-#include "client/level.h"
+#include "client/push/level.h"
 #include "tests/support/test.h"
 
 struct transfer {

@@ -1,4 +1,4 @@
-#include "client/progress.h"
+#include "client/view/progress.h"
 #include "tests/support/test.h"
 
 static void the_rate_is_that_of_the_last_seconds(void **state)

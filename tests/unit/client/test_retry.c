@@ -1,4 +1,4 @@
-#include "client/retry.h"
+#include "client/push/retry.h"
 #include "tests/support/test.h"
 
 static const struct err unreachable = { .code = ERR_UNREACHABLE };

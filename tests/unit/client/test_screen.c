@@ -1,4 +1,4 @@
-#include "client/screen.h"
+#include "client/view/screen.h"
 #include "tests/support/test.h"
 
 #include <string.h>

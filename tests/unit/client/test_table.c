@@ -1,4 +1,4 @@
-#include "client/table.h"
+#include "client/view/table.h"
 #include "tests/support/test.h"
 
 #include <stdlib.h>

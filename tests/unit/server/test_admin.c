@@ -2,9 +2,9 @@
 #include "common/base/log.h"
 #include "protocol/grant.h"
 #include "protocol/invite.h"
-#include "server/admin.h"
-#include "server/admin_local.h"
-#include "server/keyring.h"
+#include "server/admin/admin.h"
+#include "server/admin/admin_local.h"
+#include "server/keys/keyring.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/store/store_fixture.h"
 

@@ -1,4 +1,4 @@
-#include "server/admission.h"
+#include "server/keys/admission.h"
 
 #include "protocol/limits.h"
 #include "tests/support/test.h"

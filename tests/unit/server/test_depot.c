@@ -1,5 +1,5 @@
 /* The depot keeps all domains within one limit, with real stores. */
-#include "server/uv_pin.h"
+#include "server/depot/uv_pin.h"
 #include "tests/unit/store/store_fixture.h"
 
 #include <dirent.h>

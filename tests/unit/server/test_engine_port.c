@@ -1,4 +1,4 @@
-#include "server/engine_port.h"
+#include "server/engine/engine_port.h"
 #include "tests/support/test.h"
 
 #include <string.h>

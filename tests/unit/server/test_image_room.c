@@ -1,4 +1,4 @@
-#include "server/image_room.h"
+#include "server/image/image_room.h"
 
 #include "tests/support/test.h"
 

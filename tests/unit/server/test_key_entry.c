@@ -1,5 +1,5 @@
 #include "protocol/grant.h"
-#include "server/key_entry.h"
+#include "server/keys/key_entry.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "protocol/grant.h"
-#include "server/keyring.h"
+#include "server/keys/keyring.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 

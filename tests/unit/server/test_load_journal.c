@@ -1,5 +1,5 @@
 #include "common/base/file.h"
-#include "server/load_journal.h"
+#include "server/engine/load_journal.h"
 #include "tests/support/test.h"
 
 #include <dirent.h>

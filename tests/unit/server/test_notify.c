@@ -1,4 +1,4 @@
-#include "server/notify.h"
+#include "server/process/notify.h"
 #include "tests/support/test.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* Blobs are rebuilt from a real store while their chunks arrive: what comes out, what is waited
  * for, and what is said when something is missing or wrong. */
-#include "server/rebuild.h"
+#include "server/image/rebuild.h"
 
 #include "common/cargo/docker_archive.h"
 #include "common/chunk/splitter.h"

@@ -1,6 +1,6 @@
 /* A store is damaged under a rebuild: no wrong byte comes out, the job done again finds all of the
  * damage gone at once, and what is sent again mends it. */
-#include "server/rebuild.h"
+#include "server/image/rebuild.h"
 
 #include "common/base/file.h"
 #include "common/cargo/docker_archive.h"

@@ -1,5 +1,5 @@
 /* Each test does in a process of its own what the sandbox must refuse, and what it must not. */
-#include "server/sandbox.h"
+#include "server/process/sandbox.h"
 #include "tests/support/test.h"
 
 #include <errno.h>

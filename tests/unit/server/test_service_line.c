@@ -1,6 +1,6 @@
 /* The line's words, and a child's end of it on a loop (uv_service), with the test as supervisor. */
-#include "server/service_line.h"
-#include "server/uv_service.h"
+#include "server/process/service_line.h"
+#include "server/process/uv_service.h"
 #include "tests/support/test.h"
 
 #include <fcntl.h>

@@ -2,9 +2,9 @@
  * ends with an empty loop. */
 #include "common/base/file.h"
 #include "common/base/log.h"
-#include "server/admin.h"
-#include "server/admin_socket.h"
-#include "server/uv_admin.h"
+#include "server/admin/admin.h"
+#include "server/admin/admin_socket.h"
+#include "server/admin/uv_admin.h"
 #include "tests/support/temp_dir.h"
 #include "tests/unit/store/store_fixture.h"
 

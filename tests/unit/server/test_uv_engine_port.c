@@ -1,4 +1,4 @@
-#include "server/uv_engine_port.h"
+#include "server/engine/uv_engine_port.h"
 #include "tests/support/test.h"
 
 #include <fcntl.h>

@@ -1,0 +1,14 @@
+/* The parts of `dray doctor`, each of which tells its checks. Main thread. */
+#pragma once
+
+#include "client/doctor/checks.h"
+#include "client/targets.h"
+
+/* dray's files, and how fast the machine is. */
+void doctor_host(struct checks *checks);
+
+/* The engine (-H, or NULL). Runs a loop of its own. */
+void doctor_engine(struct checks *checks, const char *engine);
+
+/* A target, from its name's look-up to its engine. Runs a loop of its own. */
+void doctor_target(struct checks *checks, const struct target *target);

@@ -1,0 +1,158 @@
+/*
+ * Owns the copy of what the engine said. Happy path: the engine's facts -> the image -> the sizes
+ * of its layers. Failure modes: the engine's, each told once; sizes that the engine does not tell
+ * are done without.
+ */
+#include "client/plan/uv_facts.h"
+
+#include "common/base/text.h"
+#include "common/cargo/reference.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void over(struct facts *f, const struct err *err)
+{
+	f->fn(f->ctx, err);
+}
+
+/* --- the image --- */
+
+static bool copy_image(struct engine_image *to, const struct engine_image *from)
+{
+	*to = *from;
+	to->n_tags = 0;
+	to->diff_ids = calloc(from->n_diff_ids + 1, sizeof(*to->diff_ids));
+	to->tags = calloc(from->n_tags + 1, sizeof(*to->tags));
+	if (!to->diff_ids || !to->tags)
+		return false;
+	memcpy(to->diff_ids, from->diff_ids, from->n_diff_ids * sizeof(*to->diff_ids));
+	while (to->n_tags < from->n_tags) {
+		to->tags[to->n_tags] = strdup(from->tags[to->n_tags]);
+		if (!to->tags[to->n_tags])
+			return false;
+		to->n_tags++;
+	}
+	return true;
+}
+
+static void free_image(struct engine_image *image)
+{
+	for (size_t i = 0; image->tags && i < image->n_tags; i++)
+		free(image->tags[i]);
+	free(image->tags);
+	free(image->diff_ids);
+}
+
+/* Is this tag of the image what was typed? A name with a digest stands for all tags under the name.
+ */
+static bool is_typed(const struct reference *typed, const char *tag)
+{
+	struct reference ref;
+	struct err ignored;
+
+	return reference_parse(tag, &ref, &ignored) == 0 && strcmp(ref.host, typed->host) == 0 &&
+	       strcmp(ref.path, typed->path) == 0 &&
+	       (!typed->tag[0] || strcmp(ref.tag, typed->tag) == 0);
+}
+
+/* The name that was typed, when the image has it; else (an ID was typed) all the names it has. */
+static bool choose_tags(struct facts *f)
+{
+	struct reference ref;
+	struct err ignored;
+	bool named = reference_parse(f->typed, &ref, &ignored) == 0;
+
+	f->tags = calloc(f->image.n_tags + 1, sizeof(*f->tags));
+	if (!f->tags)
+		return false;
+	for (size_t i = 0; named && i < f->image.n_tags; i++) {
+		if (is_typed(&ref, f->image.tags[i]))
+			f->tags[f->n_tags++] = f->image.tags[i];
+	}
+	if (f->n_tags > 0 || (named && ref.digest[0]))
+		return true;
+	for (size_t i = 0; i < f->image.n_tags; i++)
+		f->tags[f->n_tags++] = f->image.tags[i];
+	return true;
+}
+
+void facts_done(struct facts *f)
+{
+	free(f->tags);
+	free_image(&f->image);
+	free(f->layer_sizes);
+}
+
+/* --- asking --- */
+
+/* The push does without them: the target can then say only later that it has no room. */
+static void on_sizes(void *ctx, const uint64_t *sizes, const struct err *err)
+{
+	struct facts *f = ctx;
+	size_t n = f->image.n_diff_ids;
+
+	f->layer_sizes = err ? NULL : calloc(n + 1, sizeof(*f->layer_sizes));
+	if (f->layer_sizes)
+		memcpy(f->layer_sizes, sizes, n * sizeof(*sizes));
+	f->sizes_known = true;
+	over(f, NULL);
+}
+
+static void ask_sizes(struct facts *f)
+{
+	if (f->sizes_known)
+		over(f, NULL);
+	else
+		engine_layer_sizes(f->engine, &f->image, on_sizes, f);
+}
+
+static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	struct facts *f = ctx;
+	char shown[REFERENCE_TEXT_MAX + 1];
+	struct err why = { 0 };
+
+	if (err && err->code == ERR_NOT_FOUND) {
+		text_escape(shown, sizeof(shown), f->typed, strlen(f->typed));
+		err_set(&why, ERR_NOT_FOUND,
+			"no image %s in the engine at %s (docker images lists them)", shown,
+			engine_host(f->engine));
+	} else if (err) {
+		why = *err;
+	} else if (!copy_image(&f->image, image) || !choose_tags(f)) {
+		err_nomem(&why);
+	}
+	if (why.code != ERR_NONE) {
+		over(f, &why);
+		return;
+	}
+	f->image_known = true;
+	ask_sizes(f);
+}
+
+static void on_info(void *ctx, const struct engine_info *info, const struct err *err)
+{
+	struct facts *f = ctx;
+
+	if (err) {
+		over(f, err);
+		return;
+	}
+	f->info = *info;
+	f->engine_known = true;
+	if (f->image_known)
+		ask_sizes(f);
+	else
+		engine_inspect_image(f->engine, f->typed, on_image, f);
+}
+
+void facts_ask(struct facts *f, struct engine *engine, const char *typed,
+	void (*fn)(void *ctx, const struct err *err), void *ctx)
+{
+	f->engine = engine;
+	f->typed = typed;
+	f->fn = fn;
+	f->ctx = ctx;
+	engine_get_info(engine, on_info, f);
+}

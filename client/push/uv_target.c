@@ -1,0 +1,448 @@
+/*
+ * Owns the connection to one target and the tries. Happy path: the facts of an image -> connect ->
+ * WELCOME -> images -> goodbye. Failure modes: what may pass (retry.h) is waited for, and the
+ * images that are not done begun again on a new connection, whose questions find what has arrived;
+ * an image that cannot be sent ends alone; every other error ends all that is not done. An engine
+ * that never answered is not waited for.
+ */
+#include "client/push/uv_target_impl.h"
+
+#include "common/base/text.h"
+#include "protocol/grant.h"
+
+#include <assert.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t now(const struct uv_target *t)
+{
+	return uv_now(t->s->loop);
+}
+
+void uv_target_fail(struct uv_target *t, struct pair *pair, const struct err *err)
+{
+	if (t->err.code != ERR_NONE)
+		return;
+	t->err = *err;
+	t->failed = pair;
+}
+
+/* --- the account --- */
+
+static uint64_t session_bytes(const struct uv_target *t)
+{
+	struct uv_conn *conn = t->reach ? uv_reach_conn(t->reach) : NULL;
+
+	if (!conn)
+		return t->charged;
+	return session_bytes_out(uv_conn_session(conn)) +
+	       (t->lanes ? lanes_bytes_out(t->lanes) : 0);
+}
+
+void uv_target_charge(struct uv_target *t, struct pair *next)
+{
+	uint64_t n = session_bytes(t);
+
+	if (t->payer)
+		t->payer->bytes_sent += n - t->charged;
+	if (t->payer)
+		t->charged = n;
+	t->payer = next;
+}
+
+/* --- the connection --- */
+
+static void on_room(void *ctx)
+{
+	struct uv_target *t = ctx;
+
+	if (t->lanes)
+		lanes_send_lost(t->lanes);
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		if (t->pairs[i].push)
+			push_room(t->pairs[i].push);
+	}
+}
+
+/* How every connection to the target is opened. To be wiped. */
+static struct session_config session_of(const struct uv_target *t)
+{
+	struct session_config config = { .initiator = true, .own = t->s->key };
+
+	memcpy(config.peer_public_key, t->target->server_key, sizeof(config.peer_public_key));
+	memcpy(config.psk, t->target->psk, sizeof(config.psk));
+	return config;
+}
+
+static int open_lanes(struct uv_target *t, struct err *err)
+{
+	static const struct lanes_ops ops = { .room = on_room };
+	struct session_config session = session_of(t);
+	struct lanes_config config = { .loop = t->s->loop,
+		.conn = uv_reach_conn(t->reach),
+		.address = &t->target->address,
+		.session = &session,
+		.options = t->s->lanes };
+	int n = lanes_open(&config, &ops, t, &t->lanes, err);
+
+	sodium_memzero(&session, sizeof(session));
+	return n;
+}
+
+static int on_welcome(struct uv_target *t, const struct msg_welcome *w, struct err *err)
+{
+	t->welcomed = true;
+	retry_connected(&t->retry, now(t));
+	if (!(w->grants & GRANT_PUSH))
+		return err_set(
+			err, ERR_REFUSED, "%s does not let this key push images", t->target->name);
+	lanes_welcome(t->lanes, w);
+	return 0;
+}
+
+/* The first offer rides behind the handshake's last message. Only who has the key and the psk that
+ * were paired can read it. */
+static void on_ready(void *ctx)
+{
+	struct uv_target *t = ctx;
+	struct err err;
+
+	t->ready = true;
+	if (open_lanes(t, &err) != 0)
+		uv_conn_close(uv_reach_conn(t->reach), &err);
+	else
+		uv_target_step(t);
+}
+
+static int on_message(void *ctx, const struct message *m, struct err *err)
+{
+	struct uv_target *t = ctx;
+
+	t->heard = true;
+	if (t->welcomed)
+		return uv_target_message(t, m, err);
+	if (t->err.code != ERR_NONE)
+		return 0; /* on its way before the end */
+	if (m->type == MSG_WELCOME)
+		return on_welcome(t, &m->welcome, err);
+	if (m->type == MSG_FAIL)
+		return message_failure(&m->fail, "the target", err);
+	return err_set(err, ERR_PROTOCOL, "%s instead of WELCOME", message_name(m->type));
+}
+
+/* Why the connection ended. */
+static void describe_loss(struct uv_target *t, const struct err *err, struct err *ret)
+{
+	if (err)
+		*ret = *err;
+	else
+		err_set(ret, ERR_UNREACHABLE, "closed the connection");
+	if (!t->heard && ret->code == ERR_NOT_FOUND) { /* no such host */
+		ret->code = ERR_UNREACHABLE;
+		t->hopeless = true;
+	}
+	err_wrap(ret, "%s", t->target->name);
+}
+
+static void on_lanes_closed(void *ctx)
+{
+	struct uv_target *t = ctx;
+
+	t->lanes = NULL;
+	uv_target_step(t);
+}
+
+static void on_closed(void *ctx, const struct err *err)
+{
+	struct uv_target *t = ctx;
+	struct err lost;
+
+	uv_target_charge(t, NULL);
+	t->reach = NULL;
+	if (t->lanes)
+		lanes_close(t->lanes, on_lanes_closed, t);
+	if (t->err.code == ERR_NONE && !t->finishing) {
+		describe_loss(t, err, &lost);
+		uv_target_fail(t, NULL, &lost);
+	}
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		if (t->pairs[i].push)
+			push_lost(t->pairs[i].push, &t->err); /* its end goes on */
+	}
+	uv_target_step(t);
+}
+
+/* One connection to the target, made ready for a session. */
+static void connect_target(struct uv_target *t)
+{
+	static const struct uv_conn_ops ops = {
+		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
+	};
+	struct session_config config = session_of(t);
+	struct err err;
+	int n;
+
+	t->tries++;
+	t->next_job = t->next_blob = 0;
+	t->ready = t->welcomed = t->heard = t->answered = t->unsettled = t->finishing = t->renew =
+		false;
+	t->charged = 0;
+	n = uv_reach_start(t->s->loop, &t->target->address, &config, &ops, t, &t->reach, &err);
+	sodium_memzero(&config, sizeof(config));
+	if (n != 0)
+		uv_target_fail(t, NULL, &err);
+}
+
+/* --- the tries --- */
+
+static void start_try(struct uv_target *t)
+{
+	struct pair *failed = t->failed;
+	bool ask = t->engine_failed;
+
+	t->err = (struct err){ 0 };
+	t->failed = NULL;
+	t->engine_failed = t->other_form = false;
+	t->welcomed = t->heard = t->answered = false;
+	/* What failed at this end may be asked about again: is the engine back? */
+	if (ask && failed && !failed->image->asking)
+		t->s->ask(t->s->ctx, failed->image);
+}
+
+static void on_wait(uv_timer_t *wait)
+{
+	struct uv_target *t = wait->data;
+
+	t->waiting = false;
+	start_try(t);
+	uv_target_step(t);
+}
+
+/* Adds for how long it was tried. */
+static void say_for_how_long(struct uv_target *t)
+{
+	char text[ERR_TEXT_MAX], took[TEXT_SECONDS_MAX];
+
+	if (t->tries < 2 || (t->err.code != ERR_UNREACHABLE && t->err.code != ERR_AGAIN))
+		return;
+	memcpy(text, t->err.text, sizeof(text));
+	text_seconds(took, (double)retry_used(&t->retry, now(t)) / 1000);
+	err_set(&t->err, t->err.code, "%.*s; gave up after %u tries, %s without a session",
+		ERR_TEXT_MAX - 100, text, t->tries, took);
+}
+
+/* The next image that is not done; NULL: none. */
+static struct pair *first_to_do(struct uv_target *t)
+{
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		if (t->pairs[i].stage == STAGE_TO_DO)
+			return &t->pairs[i];
+	}
+	return NULL;
+}
+
+static bool try_again(struct uv_target *t)
+{
+	struct retry_failure f = { .err = &t->err,
+		.worked = t->welcomed,
+		.late = t->answered,
+		.unsaid = !t->heard,
+		.other_form = t->other_form };
+	struct pair *next = t->failed ? t->failed : first_to_do(t);
+	uint64_t wait, jitter;
+
+	if (!next || t->hopeless || !t->patient || t->err.code == ERR_INTERRUPTED)
+		return false;
+	randombytes_buf(&jitter, sizeof(jitter));
+	if (!retry_failed(&t->retry, &f, now(t), jitter, &wait)) {
+		say_for_how_long(t);
+		return false;
+	}
+	report_retry(
+		t->s->report, next->shown, &t->err, wait, retry_left(&t->retry, now(t)), now(t));
+	t->waiting = true;
+	uv_timer_start(&t->wait, on_wait, wait, 0);
+	return true;
+}
+
+/* For good. Whatever is the pair's own affair leaves the others theirs. */
+static void give_up(struct uv_target *t)
+{
+	struct pair *failed = t->failed;
+	bool said = false;
+
+	if (failed && (t->s->retry_for_ms == 0 || retry_left(&t->retry, now(t)) > 0)) {
+		uv_target_pair_failed(t, failed, &t->err);
+		report_error(t->s->report, failed->shown, &t->err);
+		start_try(t);
+		return;
+	}
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		struct pair *p = &t->pairs[i];
+
+		if (p->stage != STAGE_TO_DO)
+			continue;
+		uv_target_pair_failed(t, p, &t->err);
+		if (!said && t->err.code != ERR_INTERRUPTED)
+			report_error(t->s->report, failed ? p->shown : NULL, &t->err);
+		said = true;
+	}
+	start_try(t);
+}
+
+/* --- going on --- */
+
+static void finish_session(struct uv_target *t)
+{
+	struct uv_conn *conn = uv_reach_conn(t->reach);
+
+	if (t->finishing)
+		return; /* on_closed comes back */
+	t->finishing = true;
+	if (t->lanes)
+		lanes_finish(t->lanes);
+	if (t->welcomed && conn)
+		uv_conn_leave(conn);
+	else
+		uv_reach_close(t->reach, NULL);
+}
+
+static void end(struct uv_target *t)
+{
+	if (t->over)
+		return;
+	t->over = true;
+	t->s->over(t->s->ctx);
+}
+
+/* Ends a failed try once no push runs any more, and sees what is next. */
+static void end_try(struct uv_target *t)
+{
+	if (uv_target_busy(t))
+		return;
+	if (t->reach) {
+		finish_session(t);
+		return;
+	}
+	if (!try_again(t)) {
+		give_up(t);
+		uv_target_step(t);
+	}
+}
+
+static void begin_session(struct uv_target *t, struct pair *next)
+{
+	if (!t->patient)
+		retry_start(&t->retry, t->s->retry_for_ms, now(t));
+	t->patient = true;
+	t->payer = next;
+	report_state(t->s->report, next->shown, PAIR_CONNECTING, now(t));
+	connect_target(t);
+}
+
+/* There is something to do, or under way. */
+static void go_on(struct uv_target *t, struct pair *next)
+{
+	if (!t->reach && next && !next->image->asking)
+		begin_session(t, next);
+	else if (t->reach && t->renew && !uv_target_busy(t))
+		finish_session(t);
+	else if (t->reach && t->ready && !t->renew)
+		uv_target_next_image(t);
+	if (t->err.code != ERR_NONE)
+		end_try(t);
+}
+
+void uv_target_step(struct uv_target *t)
+{
+	struct pair *next;
+
+	readings_poke(t->s->readings);
+	if (t->over || t->waiting || (t->finishing && t->reach) || (t->lanes && !t->reach))
+		return;
+	next = t->err.code == ERR_NONE ? uv_target_next_pair(t) : NULL;
+	if (t->err.code != ERR_NONE)
+		end_try(t);
+	else if (next || uv_target_busy(t))
+		go_on(t, next);
+	else if (t->reach)
+		finish_session(t);
+	else
+		end(t);
+}
+
+void uv_target_poke(struct uv_target *t)
+{
+	uv_target_step(t);
+}
+
+void uv_target_stop(struct uv_target *t, const struct err *err)
+{
+	if (t->over)
+		return;
+	t->err = *err;
+	t->failed = NULL;
+	t->waiting = false;
+	uv_timer_stop(&t->wait);
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		if (t->pairs[i].push)
+			push_lost(t->pairs[i].push, err);
+	}
+	uv_target_step(t);
+}
+
+/* --- the whole --- */
+
+struct uv_target *uv_target_new(
+	const struct run_shared *shared, const struct target *target, size_t number)
+{
+	struct uv_target *t = calloc(1, sizeof(*t));
+
+	if (t)
+		t->pairs = calloc(shared->n_images, sizeof(*t->pairs));
+	if (!t || !t->pairs) {
+		free(t);
+		return NULL;
+	}
+	t->s = shared;
+	t->target = target;
+	t->n_pairs = shared->n_images;
+	for (size_t i = 0; i < t->n_pairs; i++) {
+		t->pairs[i].target = t;
+		t->pairs[i].image = &shared->images[i];
+		t->pairs[i].shown = report_pair(shared->report, i, number);
+	}
+	uv_timer_init(shared->loop, &t->wait);
+	t->wait.data = t;
+	return t;
+}
+
+void uv_target_close(struct uv_target *t)
+{
+	if (t->closed)
+		return;
+	assert(!t->reach && !t->lanes && !uv_target_busy(t));
+	t->closed = true;
+	uv_close((uv_handle_t *)&t->wait, NULL);
+}
+
+void uv_target_free(struct uv_target *t)
+{
+	if (!t)
+		return;
+	for (size_t i = 0; i < t->n_pairs; i++)
+		push_past_done(&t->pairs[i].past);
+	free(t->pairs);
+	free(t);
+}
+
+void uv_target_outcome(const struct uv_target *t, size_t image, struct report_outcome *ret)
+{
+	const struct pair *p = &t->pairs[image];
+
+	ret->id = p->image->known ? &p->image->facts.image.id : NULL;
+	ret->result = p->result;
+	ret->err = p->err;
+	ret->bytes_sent = p->bytes_sent;
+}

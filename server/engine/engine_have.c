@@ -1,0 +1,143 @@
+#include "server/engine/engine_have.h"
+
+#include "protocol/limits.h"
+#include "server/engine/engine_room.h"
+#include "server/engine/engine_side.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the check --- */
+
+static void mark(struct have_check *c, const struct engine_image *image)
+{
+	struct digest chain;
+
+	if (digest_equal(&image->id, c->image))
+		c->image_present = true;
+	for (size_t i = 0; i < image->n_diff_ids; i++) {
+		chain = digest_chain(i ? &chain : NULL, &image->diff_ids[i]);
+		for (size_t k = 0; k < c->n; k++)
+			if (digest_equal(&chain, &c->chains[k]))
+				c->present[k] = 1;
+	}
+}
+
+static void take_image(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	struct have_check *c = ctx;
+	struct engine_host *h = c->host;
+
+	if (!image)
+		c->fn(c->ctx, err);
+	else if (h->may_see(h->ctx, c->key, (const char *const *)image->tags, image->n_tags))
+		mark(c, image);
+}
+
+void have_check_start(struct have_check *c)
+{
+	engine_list_images(c->host->engine, take_image, c);
+}
+
+/* --- the job --- */
+
+struct have_job {
+	struct engine_job job;
+	struct digest *chains;
+	uint8_t *present;
+	struct have_check check;
+	bool aborted;
+};
+
+static void free_job(struct have_job *j)
+{
+	free(j->chains);
+	free(j->present);
+	engine_job_free(&j->job);
+}
+
+/* The engine's answer about itself is no condition: without it, nothing is known of its disk. */
+static void reply(void *ctx, const struct engine_info *info, const struct err *err)
+{
+	struct have_job *j = ctx;
+	struct port_message m = { .type = PORT_HAVE_REPLY };
+
+	(void)err;
+	if (!j->aborted) {
+		m.have_reply.job = j->job.number;
+		m.have_reply.image_present = j->check.image_present;
+		m.have_reply.chains = (wire_bytes){ .p = j->present, .n = (uint32_t)j->check.n };
+		m.have_reply.room = info ? engine_room(info) : ENGINE_ROOM_UNKNOWN;
+		if (info)
+			m.have_reply.root = wire_text_of(info->data_root, strlen(info->data_root));
+		engine_job_reply(&j->job, &m);
+	}
+	free_job(j);
+}
+
+static void checked(void *ctx, const struct err *err)
+{
+	struct have_job *j = ctx;
+
+	if (!err && !j->aborted) {
+		engine_get_info(j->job.host->engine, reply, j);
+		return;
+	}
+	if (!j->aborted)
+		engine_job_failed(&j->job, err);
+	free_job(j);
+}
+
+/* The call that is under way ends the job, if there is one. */
+static void abort_have(struct engine_job *job)
+{
+	struct have_job *j = (struct have_job *)job;
+
+	j->aborted = true;
+	if (job->go)
+		free_job(j);
+}
+
+static const struct engine_job_ops have_ops = { .abort = abort_have };
+
+static int prepare(struct have_job *j, const struct port_have *m, struct err *err)
+{
+	if (m->chains.n > OFFER_LAYERS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
+	j->chains = calloc(m->chains.n + 1u, sizeof(j->chains[0]));
+	j->present = calloc(m->chains.n + 1u, 1);
+	if (!j->chains || !j->present)
+		return err_nomem(err);
+	if (m->chains.n)
+		memcpy(j->chains, m->chains.at, m->chains.n * sizeof(j->chains[0]));
+	j->check = (struct have_check){ .host = j->job.host,
+		.key = j->job.key,
+		.image = &j->job.image,
+		.chains = j->chains,
+		.n = m->chains.n,
+		.present = j->present,
+		.fn = checked,
+		.ctx = j };
+	return 0;
+}
+
+static void go(struct engine_job *job)
+{
+	have_check_start(&((struct have_job *)job)->check);
+}
+
+void engine_have_take(struct engine_host *h, const struct port_have *m)
+{
+	struct have_job *j = (struct have_job *)engine_job_new(
+		h, sizeof(*j), &have_ops, m->job, &m->key, &m->image);
+	struct err err;
+
+	if (!j)
+		return;
+	if (prepare(j, m, &err) != 0) {
+		engine_job_failed(&j->job, &err);
+		free_job(j);
+		return;
+	}
+	engine_job_wait(&j->job, go);
+}

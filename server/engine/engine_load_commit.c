@@ -1,0 +1,117 @@
+/* A load from COMMIT on: the last checks, the archive's end, what the engine made of it, tags. */
+#include "server/engine/engine_load_job.h"
+
+#include <time.h>
+
+/* --- from COMMIT to the end of the archive --- */
+
+static int check_layers(struct load_job *j, struct err *err)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->names[i][0] || j->present[i])
+			continue;
+		digest_text(&j->diff_ids[i], text);
+		return err_set(err, ERR_AGAIN,
+			"layer %zu (%s) did not come and is not in the engine any more", i + 1,
+			text);
+	}
+	return 0;
+}
+
+static int end_archive(struct load_job *j, struct err *err)
+{
+	struct load_entry entry = load_job_entry(j);
+
+	if (check_layers(j, err) != 0)
+		return -1;
+	entry.committed = (uint64_t)time(NULL);
+	if (load_journal_write(j->job.host->loads_dir, &entry, err) != 0)
+		return -1;
+	return load_job_close_archive(j, err);
+}
+
+static void chains_known(void *ctx, const struct err *failed)
+{
+	struct load_job *j = ctx;
+	struct err err;
+
+	if (!load_job_call_over(j, failed))
+		return;
+	if (end_archive(j, &err) != 0) {
+		load_job_fail(j, &err);
+		return;
+	}
+	load_job_enter(j, LOAD_APPLYING);
+	load_job_phase(j, PHASE_APPLYING);
+	load_job_pump(j);
+}
+
+int load_job_commit(struct load_job *j, struct err *err)
+{
+	if (j->state != LOAD_RECEIVING || j->member.open || !j->have_config)
+		return err_set(err, ERR_PROTOCOL, "an image's end came before all of it");
+	load_job_enter(j, LOAD_CHECKING);
+	j->have = (struct have_check){ .host = j->job.host,
+		.key = j->job.key,
+		.image = &j->job.image,
+		.chains = j->chains,
+		.n = j->n,
+		.present = j->present,
+		.fn = chains_known,
+		.ctx = j };
+	j->calling = true;
+	have_check_start(&j->have);
+	return 0;
+}
+
+/* --- from the engine's answer to the tags --- */
+
+static void all_tagged(void *ctx, const struct err *err)
+{
+	struct load_job *j = ctx;
+
+	if (load_job_call_over(j, err))
+		load_job_loaded(j);
+}
+
+static int check_image(struct load_job *j, const struct engine_image *image, struct err *err)
+{
+	if (!digest_equal(&image->id, &j->job.image) || image->n_diff_ids != j->n)
+		return err_set(err, ERR_VERIFY, "the engine made another image than was sent");
+	for (size_t i = 0; i < j->n; i++)
+		if (!digest_equal(&image->diff_ids[i], &j->diff_ids[i]))
+			return err_set(err, ERR_VERIFY,
+				"the engine's layer %zu is not the one that was sent", i + 1);
+	return 0;
+}
+
+static void made_image_seen(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	struct load_job *j = ctx;
+	struct err wrong;
+
+	if (!load_job_call_over(j, err))
+		return;
+	if (check_image(j, image, &wrong) != 0) {
+		load_job_fail(j, &wrong);
+		return;
+	}
+	load_job_enter(j, LOAD_TAGGING);
+	load_job_phase(j, PHASE_TAGGING);
+	j->tagging = (struct tagging){ .engine = j->job.host->engine,
+		.image = j->job.image,
+		.tags = &j->tags,
+		.fn = all_tagged,
+		.ctx = j };
+	j->calling = true;
+	tagging_start(&j->tagging);
+}
+
+void load_job_verify(struct load_job *j)
+{
+	load_job_enter(j, LOAD_VERIFYING);
+	load_job_phase(j, PHASE_VERIFYING);
+	load_job_inspect(j, made_image_seen);
+}

@@ -1,0 +1,349 @@
+/*
+ * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members ->
+ * COMMIT -> are the layers that did not come in the engine? -> manifest.json and the archive's end
+ * -> the engine answers -> inspect -> tags -> LOADED. A failure anywhere breaks the load off, waits
+ * for what is under way, removes what the load made and is then told.
+ */
+#include "server/engine/engine_load_job.h"
+
+#include "common/base/log.h"
+#include "protocol/limits.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* What is pending beyond the credit: headers and padding of all members, and manifest.json. */
+#define PENDING_MAX (2 * ENGINE_CREDIT_MAX)
+
+#define TO(state) (1u << (state))
+static const unsigned next_states[LOAD_STATES] = {
+	[LOAD_OPENING] = TO(LOAD_RECEIVING) | TO(LOAD_UNDOING),
+	[LOAD_RECEIVING] = TO(LOAD_CHECKING) | TO(LOAD_UNDOING),
+	[LOAD_CHECKING] = TO(LOAD_APPLYING) | TO(LOAD_UNDOING),
+	[LOAD_APPLYING] = TO(LOAD_VERIFYING) | TO(LOAD_UNDOING),
+	[LOAD_VERIFYING] = TO(LOAD_TAGGING) | TO(LOAD_UNDOING),
+	[LOAD_TAGGING] = TO(LOAD_UNDOING),
+	[LOAD_UNDOING] = 0,
+};
+
+void load_job_enter(struct load_job *j, enum load_state state)
+{
+	assert(next_states[j->state] & TO(state));
+	j->state = state;
+}
+
+void load_job_phase(struct load_job *j, enum engine_phase phase)
+{
+	struct port_message m = { .type = PORT_PHASE };
+
+	m.phase.job = j->job.number;
+	m.phase.phase = (uint8_t)phase;
+	engine_job_reply(&j->job, &m);
+}
+
+struct load_entry load_job_entry(const struct load_job *j)
+{
+	return (struct load_entry){
+		.image = j->job.image, .job = j->job.entry, .existed = !j->job.makes_image
+	};
+}
+
+void load_job_inspect(struct load_job *j, engine_image_fn *fn)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(&j->job.image, text);
+	j->calling = true;
+	engine_inspect_image(j->job.host->engine, text, fn, j);
+}
+
+/* --- the end --- */
+
+static void free_job(struct load_job *j)
+{
+	free(j->diff_ids);
+	free(j->chains);
+	free(j->present);
+	free(j->names);
+	free(j->announced);
+	tag_list_done(&j->tags);
+	buf_done(&j->member.config);
+	buf_done(&j->pending);
+	hasher_free(j->hasher);
+	engine_job_free(&j->job);
+}
+
+/* Forgets the journal's entry, or leaves it to the next replay. */
+static void end_entry(struct load_job *j, bool settled, const struct err *why)
+{
+	struct engine_host *h = j->job.host;
+	struct err err;
+
+	if (!j->job.journaled)
+		return;
+	if (settled && load_journal_remove(h->loads_dir, &j->job.image, j->job.entry, &err) != 0) {
+		log_warn("%s", err.text);
+		settled = false;
+	}
+	if (!settled)
+		engine_replay_later(h, why);
+}
+
+static void undone(void *ctx, bool settled, const struct err *err)
+{
+	struct load_job *j = ctx;
+
+	if (err && err->code != ERR_INTERRUPTED && err->code != ERR_UNREACHABLE)
+		log_warn("cleaning up after a load: %s", err->text);
+	end_entry(j, settled, err);
+	if (!j->silent)
+		engine_job_failed(&j->job, &j->err);
+	free_job(j);
+}
+
+/* The connection broke when the engine had everything, and it has not said that it failed: it may
+ * go on for a while, whatever becomes of this process. */
+static void note_late(struct load_job *j)
+{
+	struct err err;
+
+	j->undo.entry.committed = (uint64_t)time(NULL);
+	if (load_journal_write(j->job.host->loads_dir, &j->undo.entry, &err) != 0)
+		log_warn("%s", err.text);
+}
+
+static void undo(struct load_job *j)
+{
+	load_job_enter(j, LOAD_UNDOING);
+	if (!j->job.journaled || !j->job.makes_image) {
+		undone(j, true, NULL);
+		return;
+	}
+	j->undo = (struct engine_undo){ .host = j->job.host,
+		.entry = load_job_entry(j),
+		.except = &j->job,
+		.fn = undone,
+		.ctx = j };
+	if (j->whole && j->err.code != ERR_ENGINE)
+		note_late(j);
+	if (!engine_undo_start(&j->undo))
+		undone(j, false, NULL);
+}
+
+/* Waits for the end of what is under way. Before the archive was whole, breaking the connection
+ * makes the engine forget it; afterwards only its answer tells what became of it. */
+static void settle(struct load_job *j)
+{
+	if (j->load && !j->whole)
+		engine_load_abort(j->load);
+	if (!j->load && !j->calling)
+		undo(j);
+}
+
+void load_job_fail(struct load_job *j, const struct err *err)
+{
+	if (j->ending) {
+		j->silent = j->silent || !err;
+		return;
+	}
+	j->ending = true;
+	j->silent = !err;
+	if (err)
+		j->err = *err;
+	settle(j);
+}
+
+bool load_job_call_over(struct load_job *j, const struct err *err)
+{
+	j->calling = false;
+	if (j->ending) {
+		settle(j);
+		return false;
+	}
+	if (err) {
+		load_job_fail(j, err);
+		return false;
+	}
+	return true;
+}
+
+void load_job_loaded(struct load_job *j)
+{
+	struct port_message m = { .type = PORT_LOADED };
+
+	engine_image_kept(j->job.host, &j->job.image);
+	end_entry(j, true, NULL);
+	m.loaded.job = j->job.number;
+	m.loaded.image = j->job.image;
+	m.loaded.tags = (uint16_t)j->tags.n;
+	engine_job_reply(&j->job, &m);
+	free_job(j);
+}
+
+/* --- loading --- */
+
+static void load_over(void *ctx, const struct err *err)
+{
+	struct load_job *j = ctx;
+	struct err early;
+
+	j->load = NULL;
+	if (j->ending) {
+		settle(j);
+		return;
+	}
+	if (!err && j->state != LOAD_APPLYING) {
+		err_set(&early, ERR_ENGINE, "the engine ended the load before it had everything");
+		err = &early;
+	}
+	if (err) {
+		load_job_fail(j, err);
+		return;
+	}
+	load_job_verify(j);
+}
+
+static void load_has_room(void *ctx)
+{
+	load_job_pump(ctx);
+}
+
+/* --- OPEN --- */
+
+static bool made_by_another(const struct load_job *j)
+{
+	for (const struct engine_job *o = j->job.host->jobs; o; o = o->next)
+		if (o != &j->job && o->makes_image && digest_equal(&o->image, &j->job.image))
+			return true;
+	return false;
+}
+
+static int begin(struct load_job *j, bool exists, struct err *err)
+{
+	struct engine_host *h = j->job.host;
+	struct load_entry entry;
+
+	j->job.makes_image = !exists || made_by_another(j);
+	j->job.entry = h->next_entry++;
+	entry = load_job_entry(j);
+	if (load_journal_write(h->loads_dir, &entry, err) != 0)
+		return -1;
+	j->job.journaled = true;
+	if (engine_load_start(h->engine, load_has_room, load_over, j, &j->load, err) != 0)
+		return -1;
+	load_job_enter(j, LOAD_RECEIVING);
+	load_job_phase(j, PHASE_RECEIVING);
+	load_job_pump(j);
+	return 0;
+}
+
+static void existence_known(void *ctx, const struct engine_image *image, const struct err *failed)
+{
+	struct load_job *j = ctx;
+	struct err err;
+
+	if (!load_job_call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
+		return;
+	if (begin(j, image != NULL, &err) != 0)
+		load_job_fail(j, &err);
+}
+
+static void go(struct engine_job *job)
+{
+	load_job_inspect((struct load_job *)job, existence_known);
+}
+
+/* From here on a failure of the others must leave the image alone: their entries say so before that
+ * of the load which brought it goes. */
+static void keep_from_others(struct engine_host *h, const struct digest *image)
+{
+	struct load_entry entry;
+	struct err err;
+
+	for (struct engine_job *o = h->jobs; o; o = o->next) {
+		if (!o->makes_image || !digest_equal(&o->image, image))
+			continue;
+		o->makes_image = false;
+		entry = load_job_entry((const struct load_job *)o);
+		if (o->journaled && load_journal_write(h->loads_dir, &entry, &err) != 0)
+			log_warn("%s", err.text);
+	}
+}
+
+void engine_image_kept(struct engine_host *h, const struct digest *image)
+{
+	keep_from_others(h, image);
+	engine_replay_forget(h, image);
+}
+
+/* --- messages --- */
+
+static void take_message(struct engine_job *job, const struct port_message *m)
+{
+	struct load_job *j = (struct load_job *)job;
+	struct err err = { 0 };
+	int r;
+
+	if (j->ending)
+		return;
+	if (m->type == PORT_COMMIT)
+		r = load_job_commit(j, &err);
+	else if (j->state > LOAD_RECEIVING)
+		r = err_set(&err, ERR_PROTOCOL, "an image's data came after its end");
+	else if (m->type == PORT_MEMBER)
+		r = load_member_begin(j, &m->member, &err);
+	else
+		r = load_member_data(j, &m->data, &err);
+	if (r != 0)
+		load_job_fail(j, &err);
+}
+
+static void take_abort(struct engine_job *job)
+{
+	load_job_fail((struct load_job *)job, NULL);
+}
+
+static const struct engine_job_ops load_ops = { .message = take_message, .abort = take_abort };
+
+static int take_layers(struct load_job *j, const wire_digests *diff_ids, struct err *err)
+{
+	size_t n = diff_ids->n;
+
+	if (n > OFFER_LAYERS_MAX)
+		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
+	j->n = n;
+	j->diff_ids = calloc(n + 1, sizeof(j->diff_ids[0]));
+	j->chains = calloc(n + 1, sizeof(j->chains[0]));
+	j->present = calloc(n + 1, sizeof(j->present[0]));
+	j->names = calloc(n + 1, sizeof(j->names[0]));
+	j->announced = calloc(n + 1, sizeof(j->announced[0]));
+	j->hasher = hasher_new();
+	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->announced || !j->hasher)
+		return err_nomem(err);
+	for (size_t i = 0; i < n; i++) {
+		j->diff_ids[i] = diff_ids->at[i];
+		j->chains[i] = digest_chain(i ? &j->chains[i - 1] : NULL, &j->diff_ids[i]);
+	}
+	return 0;
+}
+
+void engine_load_take(struct engine_host *h, const struct port_open *m)
+{
+	struct load_job *j = (struct load_job *)engine_job_new(
+		h, sizeof(*j), &load_ops, m->job, &m->key, &m->image);
+	struct err err;
+
+	if (!j)
+		return;
+	j->job.wants_image = true;
+	buf_init(&j->pending, PENDING_MAX);
+	if (take_layers(j, &m->diff_ids, &err) != 0 ||
+		tag_list_take(&j->tags, h, j->job.key, &m->tags, &err) != 0) {
+		load_job_fail(j, &err);
+		return;
+	}
+	engine_replay_start(h);
+	engine_job_wait(&j->job, go);
+}

@@ -1,0 +1,235 @@
+#include "common/cargo/image_config.h"
+#include "protocol/limits.h"
+#include "server/engine/engine_load_job.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CREDIT_STEP (ENGINE_CREDIT_MAX / 4)
+
+/* --- a member's end --- */
+
+/* The layer that these bytes are, or the number of layers. */
+static size_t find_layer(const struct load_job *j, const struct digest *d)
+{
+	size_t i = 0;
+
+	while (i < j->n && !digest_equal(&j->diff_ids[i], d))
+		i++;
+	return i;
+}
+
+static int mismatch(const struct load_job *j, const struct digest *got, struct err *err)
+{
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(got, text);
+	if (j->member.index == j->n)
+		return err_set(err, ERR_VERIFY, "the image's config arrived as %s", text);
+	if (j->member.index == PORT_MEMBER_UNKNOWN)
+		return err_set(
+			err, ERR_VERIFY, "a layer arrived as %s, which is not in the image", text);
+	return err_set(
+		err, ERR_VERIFY, "layer %u arrived as %s", (unsigned)j->member.index + 1, text);
+}
+
+static int match_config(struct load_job *j, const struct digest *got, struct err *err)
+{
+	const struct buf *config = &j->member.config;
+
+	if (!digest_equal(got, &j->job.image))
+		return mismatch(j, got, err);
+	if (image_config_check(buf_bytes(config), buf_len(config), j->diff_ids, j->n, err) != 0)
+		return -1;
+	j->have_config = true;
+	return 0;
+}
+
+/* The same layer may stand at several places of the image: one file serves them all. */
+static int match_layer(
+	struct load_job *j, const struct digest *got, uint16_t *ret_index, struct err *err)
+{
+	size_t i = j->member.index;
+
+	if (i == PORT_MEMBER_UNKNOWN)
+		i = find_layer(j, got);
+	if (i >= j->n || !digest_equal(got, &j->diff_ids[i]))
+		return mismatch(j, got, err);
+	*ret_index = (uint16_t)i;
+	for (size_t k = 0; k < j->n; k++)
+		if (digest_equal(got, &j->diff_ids[k]))
+			memcpy(j->names[k], j->member.name, sizeof(j->names[k]));
+	return 0;
+}
+
+static int end_member(struct load_job *j, struct err *err)
+{
+	struct digest got = hasher_end(j->hasher);
+	struct port_message m = { .type = PORT_MATCHED };
+	uint8_t zeros[DOCKER_ARCHIVE_BLOCK] = { 0 };
+
+	m.matched.job = j->job.number;
+	m.matched.index = j->member.index;
+	m.matched.digest = got;
+	if (j->member.index == j->n ? match_config(j, &got, err)
+				    : match_layer(j, &got, &m.matched.index, err))
+		return -1;
+	buf_append(&j->pending, zeros, docker_archive_padding(j->member.size));
+	buf_done(&j->member.config);
+	j->member.open = false;
+	engine_job_reply(&j->job, &m);
+	return 0;
+}
+
+/* --- a member's beginning and bytes --- */
+
+static void name_member(struct load_job *j)
+{
+	struct load_member *member = &j->member;
+
+	if (member->index == j->n)
+		docker_archive_config_name(&j->job.image, member->name);
+	else if (member->index == PORT_MEMBER_UNKNOWN)
+		docker_archive_member_name(j->members, member->name);
+	else
+		docker_archive_layer_name(&j->diff_ids[member->index], member->name);
+}
+
+static int check_member(struct load_job *j, const struct port_member *m, struct err *err)
+{
+	/* Each layer once under its number and once without one, and the config. */
+	if (j->member.open || j->members > 2 * j->n ||
+		(m->index != PORT_MEMBER_UNKNOWN && (m->index > j->n || j->announced[m->index])))
+		return err_set(err, ERR_PROTOCOL,
+			"member %u of an image with %zu layers is out of "
+			"order",
+			(unsigned)m->index, j->n);
+	if (m->size > BLOB_SIZE_MAX)
+		return err_set(err, ERR_LIMIT, "a layer is too large");
+	if (m->index == j->n && m->size > IMAGE_CONFIG_MAX)
+		return err_set(
+			err, ERR_LIMIT, "the image's config is over %u bytes", IMAGE_CONFIG_MAX);
+	return 0;
+}
+
+int load_member_begin(struct load_job *j, const struct port_member *m, struct err *err)
+{
+	uint8_t header[DOCKER_ARCHIVE_BLOCK];
+
+	if (check_member(j, m, err) != 0)
+		return -1;
+	if (m->index != PORT_MEMBER_UNKNOWN)
+		j->announced[m->index] = true;
+	j->member = (struct load_member){
+		.open = true, .index = m->index, .size = m->size, .left = m->size
+	};
+	buf_init(&j->member.config, IMAGE_CONFIG_MAX);
+	name_member(j);
+	j->members++;
+	docker_archive_header(header, j->member.name, m->size);
+	buf_append(&j->pending, header, sizeof(header));
+	if (m->size == 0 && end_member(j, err) != 0)
+		return -1;
+	load_job_pump(j);
+	return buf_ok(&j->pending) ? 0 : err_nomem(err);
+}
+
+int load_member_data(struct load_job *j, const struct port_data *m, struct err *err)
+{
+	struct load_member *member = &j->member;
+	uint32_t n = m->bytes.n;
+
+	if (!member->open || n == 0 || n > PORT_DATA_MAX || n > j->credit || n > member->left)
+		return err_set(err, ERR_PROTOCOL,
+			"%u bytes of an image's data that may not come now", (unsigned)n);
+	j->credit -= n;
+	member->left -= n;
+	hasher_update(j->hasher, m->bytes.p, n);
+	buf_append(&j->pending, m->bytes.p, n);
+	if (member->index == j->n)
+		buf_append(&member->config, m->bytes.p, n);
+	if (!buf_ok(&j->pending) || !buf_ok(&member->config))
+		return err_nomem(err);
+	if (member->left == 0 && end_member(j, err) != 0)
+		return -1;
+	load_job_pump(j);
+	return buf_ok(&j->pending) ? 0 : err_nomem(err);
+}
+
+/* --- to the engine --- */
+
+static void give_credit(struct load_job *j)
+{
+	size_t used = j->credit + buf_len(&j->pending);
+	struct port_message m = { .type = PORT_CREDIT };
+
+	if (used + CREDIT_STEP > ENGINE_CREDIT_MAX)
+		return;
+	m.credit.job = j->job.number;
+	m.credit.bytes = (uint32_t)(ENGINE_CREDIT_MAX - used);
+	j->credit += m.credit.bytes;
+	engine_job_reply(&j->job, &m);
+}
+
+void load_job_pump(struct load_job *j)
+{
+	size_t taken;
+
+	if (!j->load || j->ending)
+		return;
+	while (buf_len(&j->pending) > 0) {
+		taken = engine_load_write(j->load, buf_bytes(&j->pending), buf_len(&j->pending));
+		if (taken == 0)
+			break;
+		buf_consume(&j->pending, taken);
+	}
+	if (j->state == LOAD_RECEIVING) {
+		give_credit(j);
+	} else if (j->state == LOAD_APPLYING && buf_len(&j->pending) == 0 && !j->whole) {
+		j->whole = true;
+		engine_load_end(j->load);
+	}
+}
+
+static char *manifest(struct load_job *j, struct err *err)
+{
+	const char **names = calloc(j->n + 1, sizeof(names[0]));
+	char config[DOCKER_ARCHIVE_NAME_MAX], *text = NULL;
+
+	if (!names) {
+		err_nomem(err);
+		return NULL;
+	}
+	docker_archive_config_name(&j->job.image, config);
+	for (size_t i = 0; i < j->n; i++) {
+		/* A layer that the engine has is only named. */
+		if (!j->names[i][0])
+			docker_archive_layer_name(&j->diff_ids[i], j->names[i]);
+		names[i] = j->names[i];
+	}
+	if (docker_archive_manifest(config, names, j->n, &text, err) != 0)
+		text = NULL;
+	free(names);
+	return text;
+}
+
+int load_job_close_archive(struct load_job *j, struct err *err)
+{
+	CLEANUP(cleanup_free) char *text = manifest(j, err);
+	uint8_t block[DOCKER_ARCHIVE_BLOCK];
+	size_t n;
+
+	if (!text)
+		return -1;
+	n = strlen(text);
+	docker_archive_header(block, "manifest.json", n);
+	buf_append(&j->pending, block, sizeof(block));
+	buf_append(&j->pending, text, n);
+	memset(block, 0, sizeof(block));
+	buf_append(&j->pending, block, docker_archive_padding(n));
+	buf_append(&j->pending, block, sizeof(block));
+	buf_append(&j->pending, block, sizeof(block));
+	return buf_ok(&j->pending) ? 0 : err_nomem(err);
+}

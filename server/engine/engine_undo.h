@@ -1,0 +1,60 @@
+/*
+ * Cleaning up after a load that did not end well: the image is deleted only if the load made it, it
+ * has no tag, no container uses it and no other job wants it. And the same for all entries that an
+ * earlier run left in the journal. Jobs of the same image that begin meanwhile wait.
+ */
+#pragma once
+
+#include "common/engine/engine.h"
+#include "server/engine/load_journal.h"
+
+struct engine_host;
+struct engine_job;
+
+/* For so long after the connection broke an engine may still make an image of an archive that was
+ * complete. */
+#define UNDO_LATE_SECONDS 600u
+
+struct engine_undo {
+	struct engine_host *host;
+	struct load_entry entry;
+	const struct engine_job *except;
+	/* `settled`: the journal's entry has served its purpose. Else it is to be kept, and `err`
+	 * (may be NULL) is what the engine said. */
+	void (*fn)(void *ctx, bool settled, const struct err *err);
+	void *ctx;
+	struct engine_undo *next; /* in host->undos */
+};
+
+/* `u` has host, entry, except (the job that asks, or NULL), fn and ctx; it lives until fn, which
+ * fires later. False: another job wants the image, so that nothing can be decided now; the
+ * journal's entry is to be kept, and fn is not called. */
+bool engine_undo_start(struct engine_undo *u) MUST_CHECK;
+
+/* The journal's entries that belong to no load are handled at the start, and again, later and
+ * later, for as long as some had to be kept: above all until an engine that went away is back. */
+#define REPLAY_WAIT_MS 1000u /* doubles… */
+#define REPLAY_WAIT_MAX_MS 15000u
+
+struct engine_replay {
+	uv_timer_t timer;
+	uint64_t wait_ms; /* before the next try */
+	struct engine_undo undo;
+	struct load_entry *entries;
+	size_t n, at;
+	bool due, running, kept;
+	bool told; /* in the log: that it is not done */
+};
+
+/* Due at once. Also finds the first free number for the journal. */
+void engine_replay_init(struct engine_host *h, uv_loop_t *loop);
+
+/* Handles the journal's entries if that is due; jobs then wait for it (engine_job_wait). */
+void engine_replay_start(struct engine_host *h);
+
+/* An entry was kept: due after a while. `why` (NULL is fine) is told in the log when it is that the
+ * engine is away, once until that is over. */
+void engine_replay_later(struct engine_host *h, const struct err *why);
+
+/* What the journal still says about this image, and no load now under way, is to have no effect. */
+void engine_replay_forget(struct engine_host *h, const struct digest *image);

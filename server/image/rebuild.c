@@ -1,0 +1,422 @@
+/*
+ * Owns the thread and the list of blobs to rebuild. Happy path: take the first blob, for each
+ * recipe chunk find where its chunks are, give their bytes out, compare the hash. Failure modes: a
+ * chunk that is missing although every segment of the blob is stored (BLOB_AGAIN), bytes that hash
+ * to something else (BLOB_DAMAGED), a store that cannot be read (REBUILD_ERROR, the end of the
+ * job), and damage: the blob ends with BLOB_AGAIN once all that the job needs was looked through.
+ */
+#include "server/image/rebuild.h"
+
+#include "common/base/queue.h"
+#include "server/image/rebuild_stream.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ITEMS_WEIGHT_MAX (1u << 20)
+
+struct rebuild {
+	struct depot_domain *domain;
+	const struct uv_pin *pin;
+	void (*wake)(void *ctx);
+	void *wake_ctx;
+	struct queue *items;
+	pthread_t thread;
+	pthread_mutex_t lock;
+	pthread_cond_t news;
+	struct rebuild_blob *first, **last; /* under lock; the thread works on the first */
+	uint64_t stored;		    /* under lock */
+	bool stopping, ended;		    /* under lock */
+};
+
+void rebuild_item_free(struct rebuild_item *i)
+{
+	if (!i)
+		return;
+	free(i->names[0]);
+	free(i->names[1]);
+	free(i);
+}
+
+static void drop_item(void *item)
+{
+	rebuild_item_free(item);
+}
+
+static void blob_free(struct rebuild_blob *b)
+{
+	if (!b)
+		return;
+	free(b->names[0]);
+	free(b->names[1]);
+	free(b);
+}
+
+/* --- the thread --- */
+
+static struct rebuild_item *item_new(const struct rebuild_blob *b, enum rebuild_kind kind, size_t n)
+{
+	struct rebuild_item *i = malloc(sizeof(*i) + n);
+
+	if (!i)
+		return NULL;
+	*i = (struct rebuild_item){ 0 };
+	i->kind = kind;
+	i->blob = b->number;
+	i->from_store = b->from_store;
+	i->size = b->size;
+	i->n = n;
+	return i;
+}
+
+/* Waits while the consumer is behind. -1 when the rebuild is being stopped or memory ran out. */
+static int give(struct rebuild *r, struct rebuild_item *i, struct err *err)
+{
+	if (!i)
+		return err_nomem(err);
+	if (queue_push(r->items, i, sizeof(*i) + i->n))
+		return 0;
+	rebuild_item_free(i);
+	return err_set(err, ERR_INTERRUPTED, "stopped");
+}
+
+static int on_bytes(
+	void *ctx, const struct rebuild_blob *b, const uint8_t *bytes, size_t n, struct err *err)
+{
+	struct rebuild_item *i = item_new(b, REBUILD_BYTES, n);
+
+	if (i)
+		memcpy(i->bytes, bytes, n);
+	return give(ctx, i, err);
+}
+
+/* The next name of a stream: 1 with *ret, 0 at the stream's end, -1 when stopping. Waits for it. */
+static int on_name(
+	void *ctx, struct rebuild_blob *b, enum recipe_stream stream, size_t at, struct digest *ret)
+{
+	struct rebuild *r = ctx;
+	int found;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stopping && at >= b->n_names[stream] && !b->ended)
+		pthread_cond_wait(&r->news, &r->lock);
+	found = at < b->n_names[stream];
+	if (found)
+		*ret = b->names[stream][at];
+	if (r->stopping)
+		found = -1;
+	pthread_mutex_unlock(&r->lock);
+	return found;
+}
+
+/* Something is missing that was looked up when `seen` segments were stored: waits for more. False
+ * when there is nothing to wait for, or when stopping. */
+static bool on_missing(void *ctx, const struct rebuild_blob *b, uint64_t seen)
+{
+	struct rebuild *r = ctx;
+	bool more;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stopping && r->stored <= seen && !(b->ended && b->last_segment <= seen))
+		pthread_cond_wait(&r->news, &r->lock);
+	more = !r->stopping && r->stored > seen;
+	pthread_mutex_unlock(&r->lock);
+	return more;
+}
+
+static uint64_t on_seen(void *ctx)
+{
+	struct rebuild *r = ctx;
+	uint64_t stored;
+
+	pthread_mutex_lock(&r->lock);
+	stored = r->stored;
+	pthread_mutex_unlock(&r->lock);
+	return stored;
+}
+
+static bool is_stopping(void *ctx)
+{
+	struct rebuild *r = ctx;
+	bool stopping;
+
+	pthread_mutex_lock(&r->lock);
+	stopping = r->stopping;
+	pthread_mutex_unlock(&r->lock);
+	return stopping;
+}
+
+/* The digest and the names are whole once the streams were walked to their ends. */
+static int give_end(struct rebuild *r, struct rebuild_blob *b, enum blob_outcome outcome,
+	bool damaged, struct err *err)
+{
+	struct rebuild_item *i = item_new(b, REBUILD_END, 0);
+
+	if (i) {
+		pthread_mutex_lock(&r->lock);
+		i->digest = b->digest;
+		i->digest_known = true;
+		i->outcome = outcome;
+		i->damaged = damaged;
+		for (int s = 0; s < 2; s++) {
+			i->names[s] = b->names[s];
+			i->n_names[s] = b->n_names[s];
+			b->names[s] = NULL;
+			b->n_names[s] = b->cap_names[s] = 0;
+		}
+		pthread_mutex_unlock(&r->lock);
+	}
+	return give(r, i, err);
+}
+
+static int rebuild_one(
+	struct rebuild *r, struct rebuild_stream *stream, struct rebuild_blob *b, struct err *err)
+{
+	struct rebuild_item *begin = item_new(b, REBUILD_BEGIN, 0);
+	enum blob_outcome outcome;
+	bool damaged;
+
+	if (begin) {
+		begin->digest = b->digest;
+		begin->digest_known = b->digest_known;
+	}
+	if (give(r, begin, err) != 0 || rebuild_stream_run(stream, b, &outcome, &damaged, err) != 0)
+		return -1;
+	if (is_stopping(r))
+		return err_set(err, ERR_INTERRUPTED, "stopped");
+	return give_end(r, b, outcome, damaged, err);
+}
+
+/* The first blob, once there is one; NULL when stopping. It stays in the list until it is done. */
+static struct rebuild_blob *next_blob(struct rebuild *r)
+{
+	struct rebuild_blob *b;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stopping && !r->first)
+		pthread_cond_wait(&r->news, &r->lock);
+	b = r->stopping ? NULL : r->first;
+	pthread_mutex_unlock(&r->lock);
+	return b;
+}
+
+static void forget_first(struct rebuild *r)
+{
+	struct rebuild_blob *b;
+
+	pthread_mutex_lock(&r->lock);
+	b = r->first;
+	r->first = b->next;
+	if (!r->first)
+		r->last = &r->first;
+	pthread_mutex_unlock(&r->lock);
+	blob_free(b);
+}
+
+static void tell_error(struct rebuild *r, const struct err *err)
+{
+	struct rebuild_item *i = calloc(1, sizeof(*i));
+
+	if (!i)
+		return;
+	i->kind = REBUILD_ERROR;
+	i->err = *err;
+	if (!queue_push(r->items, i, sizeof(*i)))
+		rebuild_item_free(i);
+}
+
+static void *work(void *arg)
+{
+	struct rebuild *r = arg;
+	struct err err = { 0 };
+	struct rebuild_stream_ops ops = {
+		.bytes = on_bytes,
+		.name = on_name,
+		.stopping = is_stopping,
+		.missing = on_missing,
+		.seen = on_seen,
+	};
+	struct rebuild_stream *stream = rebuild_stream_new(r->domain, r->pin, &ops, r, &err);
+	struct rebuild_blob *b;
+
+	while (stream && (b = next_blob(r))) {
+		if (rebuild_one(r, stream, b, &err) != 0)
+			break;
+		forget_first(r);
+	}
+	rebuild_stream_free(stream);
+	if (!is_stopping(r))
+		tell_error(r, &err);
+	pthread_mutex_lock(&r->lock);
+	r->ended = true;
+	pthread_mutex_unlock(&r->lock);
+	r->wake(r->wake_ctx);
+	return NULL;
+}
+
+/* --- the loop's side --- */
+
+int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
+	void *ctx, struct rebuild **ret, struct err *err)
+{
+	struct rebuild *r = calloc(1, sizeof(*r));
+
+	if (!r)
+		return err_nomem(err);
+	r->domain = domain;
+	r->pin = pin;
+	r->wake = wake;
+	r->wake_ctx = ctx;
+	r->last = &r->first;
+	r->items = queue_new(ITEMS_WEIGHT_MAX);
+	if (!r->items) {
+		free(r);
+		return err_nomem(err);
+	}
+	queue_set_wake(r->items, NULL, wake, ctx);
+	pthread_mutex_init(&r->lock, NULL);
+	pthread_cond_init(&r->news, NULL);
+	if (pthread_create(&r->thread, NULL, work, r) != 0) {
+		queue_free(r->items, NULL);
+		free(r);
+		return err_set(err, ERR_FAILED, "cannot start a thread");
+	}
+	pthread_setname_np(r->thread, "dray-rebuild");
+	*ret = r;
+	return 0;
+}
+
+void rebuild_stop(struct rebuild *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->stopping = true;
+	pthread_cond_broadcast(&r->news);
+	pthread_mutex_unlock(&r->lock);
+	queue_close(r->items);
+}
+
+bool rebuild_stopped(struct rebuild *r)
+{
+	bool ended;
+
+	pthread_mutex_lock(&r->lock);
+	ended = r->ended;
+	pthread_mutex_unlock(&r->lock);
+	return ended;
+}
+
+void rebuild_free(struct rebuild *r)
+{
+	if (!r)
+		return;
+	rebuild_stop(r);
+	pthread_join(r->thread, NULL);
+	queue_free(r->items, drop_item);
+	while (r->first) {
+		struct rebuild_blob *b = r->first;
+
+		r->first = b->next;
+		blob_free(b);
+	}
+	pthread_cond_destroy(&r->news);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+int rebuild_add(struct rebuild *r, uint32_t number, bool from_store, const struct digest *digest,
+	uint64_t size, struct err *err)
+{
+	struct rebuild_blob *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return err_nomem(err);
+	b->number = number;
+	b->from_store = from_store;
+	b->size = size;
+	b->digest_known = digest != NULL;
+	if (digest)
+		b->digest = *digest;
+	pthread_mutex_lock(&r->lock);
+	*r->last = b;
+	r->last = &b->next;
+	pthread_cond_signal(&r->news);
+	pthread_mutex_unlock(&r->lock);
+	return 0;
+}
+
+/* Under the lock. A blob that is done already (it failed) is not found any more. */
+static struct rebuild_blob *find_blob(struct rebuild *r, uint32_t number)
+{
+	struct rebuild_blob *b = r->first;
+
+	while (b && (b->number != number || b->from_store))
+		b = b->next;
+	return b;
+}
+
+static int append_names(struct rebuild_blob *b, enum recipe_stream stream,
+	const struct digest *names, size_t n, struct err *err)
+{
+	size_t want = b->n_names[stream] + n;
+
+	if (want > b->cap_names[stream]) {
+		size_t cap = want < 64 ? 64 : want * 2;
+		struct digest *bigger = reallocarray(b->names[stream], cap, sizeof(*bigger));
+
+		if (!bigger)
+			return err_nomem(err);
+		b->names[stream] = bigger;
+		b->cap_names[stream] = cap;
+	}
+	memcpy(b->names[stream] + b->n_names[stream], names, n * sizeof(*names));
+	b->n_names[stream] = want;
+	return 0;
+}
+
+int rebuild_names(struct rebuild *r, uint32_t number, enum recipe_stream stream,
+	const struct digest *names, size_t n, struct err *err)
+{
+	struct rebuild_blob *b;
+	int result = 0;
+
+	pthread_mutex_lock(&r->lock);
+	b = find_blob(r, number);
+	if (b)
+		result = append_names(b, stream, names, n, err);
+	pthread_cond_signal(&r->news);
+	pthread_mutex_unlock(&r->lock);
+	return result;
+}
+
+void rebuild_ended(
+	struct rebuild *r, uint32_t number, const struct digest *digest, uint64_t last_segment)
+{
+	struct rebuild_blob *b;
+
+	pthread_mutex_lock(&r->lock);
+	b = find_blob(r, number);
+	if (b) {
+		b->digest = *digest;
+		b->digest_known = true;
+		b->last_segment = last_segment;
+		b->ended = true;
+	}
+	pthread_cond_signal(&r->news);
+	pthread_mutex_unlock(&r->lock);
+}
+
+void rebuild_stored(struct rebuild *r, uint64_t segment)
+{
+	pthread_mutex_lock(&r->lock);
+	if (segment > r->stored)
+		r->stored = segment;
+	pthread_cond_signal(&r->news);
+	pthread_mutex_unlock(&r->lock);
+}
+
+struct rebuild_item *rebuild_take(struct rebuild *r)
+{
+	return queue_try_pop(r->items);
+}

@@ -1,0 +1,47 @@
+/* What uv_peer.c (one connection) and uv_peers.c (all of them) share. */
+#pragma once
+
+#include "link/uv_address.h"
+#include "link/uv_conn.h"
+#include "server/depot/uv_intake.h"
+#include "server/image/uv_image_job.h"
+#include "server/peer/uv_answers.h"
+#include "server/peer/uv_peer.h"
+
+#define JOBS_MAX 16
+_Static_assert(JOBS_MAX <= INTAKE_PINS_MAX, "a segment is kept for every job");
+
+struct uv_peer {
+	struct uv_peer *next, **link; /* in server->peers */
+	struct server *server;
+	struct uv_conn *conn;
+	struct sockaddr_storage address;
+	char where[UV_ADDRESS_TEXT_MAX];
+	bool admitted;			   /* counted by admission */
+	bool ready;			   /* the handshake is done */
+	const struct keyring_entry *entry; /* once ready; NULL while pairing */
+	char name[KEY_NAME_MAX + 1];	   /* of the key */
+	struct receiver *receiver;
+	struct answers *answers;
+	struct intake *intake;
+	struct image_job *jobs[JOBS_MAX];
+	size_t n_jobs;
+	uint64_t stored;
+	bool paused;			  /* all connections of the session are */
+	struct uv_peer *lanes[LANES_MAX]; /* by number, from 1; NULL: not open */
+	uint8_t lane_secret[LANE_SECRET_LEN];
+	struct uv_peer
+		*main; /* of a lane: the session's first connection; NULL when that is gone */
+	uint16_t lane; /* of a lane: its number; 0: no lane */
+	bool ending;   /* FAIL was sent: what still comes is let pass */
+};
+
+/* Tells the client why, then closes. Once; later calls do nothing. */
+void uv_peer_fail(struct uv_peer *p, const struct err *err);
+
+/* A segment came, over whatever connection of the session. What is wrong with it ends the session.
+ */
+void uv_peer_segment(struct uv_peer *p, const struct message *m);
+
+/* Sessions of this peer's key that have begun. */
+size_t uv_peer_sessions(const struct uv_peer *p);
