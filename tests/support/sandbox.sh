@@ -47,8 +47,8 @@ sandbox_leave() {
 # The engines have ended with the sandbox; their cgroups and files remain.
 sandbox_delete() {
 	local engine
-	for engine in "$1"/*/data/overlay2; do
-		[ ! -d "$engine" ] || engine_remove_cgroups "${engine%/data/overlay2}"
+	for engine in "$1"/*/kind; do
+		[ ! -e "$engine" ] || engine_remove_cgroups "${engine%/kind}"
 	done
 	rm -rf --one-file-system "$1"
 }
