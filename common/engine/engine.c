@@ -114,6 +114,7 @@ void engine_call_free(struct engine_call *c)
 {
 	json_decref(c->list);
 	c->list = NULL;
+	buf_done(&c->out);
 	c->busy = false;
 }
 
@@ -123,7 +124,7 @@ void engine_call_start(struct engine_call *c, const char *method, const char *pa
 	struct http_call call = { .method = method,
 		.path = path ? path : "/",
 		.body_max = body_max,
-		.seconds = ENGINE_CALL_SECONDS,
+		.seconds = c->seconds ? c->seconds : ENGINE_CALL_SECONDS,
 		.done = done,
 		.ctx = c };
 

@@ -1,7 +1,7 @@
 /* Inside of the engine module: the engine, and one plain call to it. */
 #pragma once
 
-#include "common/engine/engine.h"
+#include "common/engine/engine_container.h"
 #include "common/engine/engine_json.h"
 #include "common/engine/image_cache.h"
 #include "common/engine/uv_http.h"
@@ -22,6 +22,8 @@ struct engine_call {
 		engine_history_fn *history;
 		engine_done_fn *done;
 		engine_bool_fn *yes;
+		engine_object_fn *object;
+		engine_id_fn *id;
 	} fn;
 	void *ctx;
 	struct digest id;
@@ -29,6 +31,8 @@ struct engine_call {
 	json_t *list;		 /* while the images of a list are told */
 	size_t at;		 /* in the list; of sizes: how many layers */
 	char what[160];		 /* for errors: "image web:1"; "" for none */
+	struct buf out;		 /* the JSON that is sent, as far as it was not taken */
+	unsigned seconds;	 /* for the call; 0: ENGINE_CALL_SECONDS */
 };
 
 struct engine {
@@ -38,7 +42,7 @@ struct engine {
 	struct image_cache cache;
 	unsigned lists;		   /* under way */
 	struct engine_save *saves; /* under way */
-	unsigned loads;		   /* under way */
+	unsigned loads;		   /* under way, and what else must end first */
 	bool closing, http_closing;
 	void (*on_closed)(void *ctx);
 	void *closed_ctx;
@@ -51,6 +55,19 @@ void engine_call_free(struct engine_call *c);
 /* Starts the request. `path` NULL: there was no memory for it, and the call fails with that. */
 void engine_call_start(struct engine_call *c, const char *method, const char *path, size_t body_max,
 	http_done_fn *done);
+
+/* The same with a JSON body, which is taken over (NULL: there was no memory for it). */
+void engine_call_post(
+	struct engine_call *c, const char *path, json_t *body, size_t body_max, http_done_fn *done);
+
+/* Calls that end in fn.done, fn.object or fn.id. To start and to stop what is so already is
+ * success. */
+void engine_call_done(void *ctx, int status, const struct buf *body, const struct err *failed);
+void engine_call_object(void *ctx, int status, const struct buf *body, const struct err *failed);
+void engine_call_id(void *ctx, int status, const struct buf *body, const struct err *failed);
+
+/* Sets what errors are told of: "container web". */
+void engine_call_name(struct engine_call *c, const char *kind, const char *name);
 
 /* The end of a request: 0 for a 2xx, -1 with the reason, with the call's `what` before it. */
 int engine_call_check(struct engine_call *c, int status, const struct buf *body,

@@ -21,11 +21,12 @@ struct http_request;
 typedef void http_done_fn(void *ctx, int status, const struct buf *body, const struct err *err);
 
 struct http_call {
-	const char *method;  /* constant */
-	const char *path;    /* with the query, encoded; copied */
-	size_t body_max;     /* a longer collected body is ERR_LIMIT */
-	unsigned seconds;    /* for the whole request; 0: no limit */
-	bool own_connection; /* a new connection, closed at the end: for long streams */
+	const char *method;	  /* constant */
+	const char *path;	  /* with the query, encoded; copied */
+	size_t body_max;	  /* a longer collected body is ERR_LIMIT */
+	unsigned seconds;	  /* for the whole request; 0: no limit */
+	bool own_connection;	  /* a new connection, closed at the end: for long streams */
+	const char *content_type; /* of what `source` gives; constant; NULL: a tar */
 
 	/* Takes a 2xx body as it comes instead of collecting it (NULL: collect). False: not now;
 	 * the same bytes are given again after http_resume. */

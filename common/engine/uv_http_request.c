@@ -1,6 +1,7 @@
 /* One request: what libcurl is told, and what it calls back. */
 #include "common/engine/uv_http_request.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -81,13 +82,22 @@ static bool add_header(struct http_request *r, const char *line)
 	return longer != NULL;
 }
 
+static bool add_content_type(struct http_request *r)
+{
+	const char *type = r->call.content_type ? r->call.content_type : "application/x-tar";
+	char line[100];
+
+	snprintf(line, sizeof(line), "Content-Type: %s", type);
+	return add_header(r, line);
+}
+
 static bool set_upload(struct http_request *r)
 {
 	CURL *c = r->easy;
 
 	return add_header(r, "Expect:") && add_header(r, "Transfer-Encoding: chunked") &&
-	       add_header(r, "Content-Type: application/x-tar") &&
-	       curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+	       add_content_type(r) && curl_easy_setopt(c, CURLOPT_POST, 1L) == CURLE_OK &&
+	       curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->call.method) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_READFUNCTION, on_read) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_READDATA, r) == CURLE_OK &&
 	       curl_easy_setopt(c, CURLOPT_UPLOAD_BUFFERSIZE, HTTP_BUFFER) == CURLE_OK;
