@@ -38,6 +38,7 @@ struct packer {
 	struct packed *out, **out_last;
 	size_t sealed; /* record bytes in `out` */
 	struct segment_builder *builders[BUILDERS];
+	uint8_t *room; /* for a chunk that is read only now; NULL until there is one */
 	bool closed, failed;
 	int result;
 	struct err err;
@@ -94,6 +95,19 @@ static int pack_chunk(struct packer *p, int which, const struct digest *name, en
 	return segment_builder_add(b, name, kind, bytes, len, err);
 }
 
+static int pack_wanted(
+	struct packer *p, const struct batch *b, const struct batch_chunk *c, struct err *err)
+{
+	int which = c->kind == CHUNK_SKELETON ? BUILD_META : BUILD_DATA;
+	const uint8_t *bytes;
+
+	if (c->unread && !p->room && !(p->room = malloc(CHUNK_MAX)))
+		return err_nomem(err);
+	if (batch_chunk_bytes(b, c, p->room, &bytes, err) != 0)
+		return -1;
+	return pack_chunk(p, which, &c->name, (enum chunk_kind)c->kind, bytes, c->len, err);
+}
+
 static int pack(struct packer *p, const struct sender_parcel *parcel, struct err *err)
 {
 	const struct batch *b = parcel->batch;
@@ -101,14 +115,9 @@ static int pack(struct packer *p, const struct sender_parcel *parcel, struct err
 	if (parcel->recipe_wanted && pack_chunk(p, BUILD_META, &b->name, CHUNK_RECIPE, b->recipe,
 					     b->recipe_len, err) != 0)
 		return -1;
-	for (size_t i = 0; i < b->n_chunks; i++) {
-		const struct batch_chunk *c = &b->chunks[i];
-		int which = c->kind == CHUNK_SKELETON ? BUILD_META : BUILD_DATA;
-
-		if (parcel->wanted[i] && pack_chunk(p, which, &c->name, (enum chunk_kind)c->kind,
-						 b->data + c->offset, c->len, err) != 0)
+	for (size_t i = 0; i < b->n_chunks; i++)
+		if (parcel->wanted[i] && pack_wanted(p, b, &b->chunks[i], err) != 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -166,6 +175,7 @@ static void on_stopped(void *ctx)
 	}
 	for (int i = 0; i < BUILDERS; i++)
 		segment_builder_free(p->builders[i]);
+	free(p->room);
 	free(p);
 }
 

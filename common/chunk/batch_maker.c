@@ -18,6 +18,9 @@ struct batch_maker {
 	splitter_batch_fn *fn;
 	void *ctx;
 	struct hasher *hasher;
+	batch_maker_op_fn *on_op; /* NULL: nobody wants to know */
+	void *on_op_ctx;
+	struct batch_reader reader;
 
 	struct fastcdc cdc;
 	size_t open_len;   /* bytes of the chunk in the making, after data_len in `data` */
@@ -75,6 +78,34 @@ void batch_maker_free(struct batch_maker *m)
 	free(m);
 }
 
+void batch_maker_watch(struct batch_maker *m, batch_maker_op_fn *fn, void *ctx)
+{
+	m->on_op = fn;
+	m->on_op_ctx = ctx;
+}
+
+void batch_maker_set_reader(struct batch_maker *m, const struct batch_reader *reader)
+{
+	m->reader = *reader;
+}
+
+int batch_chunk_bytes(const struct batch *b, const struct batch_chunk *c, uint8_t *room,
+	const uint8_t **ret, struct err *err)
+{
+	struct digest name;
+
+	*ret = b->data + c->offset;
+	if (!c->unread)
+		return 0;
+	*ret = room;
+	if (b->reader.read(b->reader.ctx, c, room, err) != 0)
+		return -1;
+	name = digest_of(room, c->len);
+	if (!digest_equal(&name, &c->name))
+		return err_set(err, ERR_AGAIN, "a file is not what it was at the last look");
+	return 0;
+}
+
 /* The batch with its arrays behind it in one block; NULL when out of memory. */
 static struct batch *copy_out(const struct batch_maker *m)
 {
@@ -93,6 +124,7 @@ static struct batch *copy_out(const struct batch_maker *m)
 	b->recipe_len = recipe_len;
 	b->data_len = m->data_len;
 	b->span = m->span;
+	b->reader = m->reader;
 	b->release = NULL;
 	memcpy(b->chunks, m->chunks, chunks_len);
 	memcpy(b->recipe, buf_bytes(&m->recipe), recipe_len);
@@ -123,6 +155,8 @@ static int add_op(struct batch_maker *m, const struct recipe_op *op, struct err 
 		   (op->name.bytes[DIGEST_LEN - 1] & CUT_BITS) == 0;
 
 	recipe_put(&m->recipe, op);
+	if (m->on_op)
+		m->on_op(m->on_op_ctx, op);
 	m->n_ops++;
 	m->span += op->len;
 	if (cut || m->n_ops == RECIPE_OPS_MAX || m->span >= RECIPE_SPAN_MAX)
@@ -143,25 +177,37 @@ static uint16_t *find_slot(struct batch_maker *m, const struct digest *name)
 	}
 }
 
-/* The open bytes are a chunk: keeps them if the batch does not have them yet. */
+/* Keeps the chunk if the batch does not have it yet, or has it without its bytes; true when its
+ * bytes are kept. */
+static bool keep_chunk(struct batch_maker *m, const struct batch_chunk *chunk)
+{
+	uint16_t *slot = find_slot(m, &chunk->name);
+
+	if (*slot == 0) {
+		*slot = (uint16_t)++m->n_chunks;
+		m->chunks[*slot - 1] = *chunk;
+		return !chunk->unread;
+	}
+	if (!m->chunks[*slot - 1].unread || chunk->unread)
+		return false;
+	m->chunks[*slot - 1] = *chunk;
+	return true;
+}
+
+/* The open bytes are a chunk. */
 static int end_chunk(struct batch_maker *m, struct err *err)
 {
 	struct recipe_op op = { .kind = OP_CHUNK, .len = m->open_len };
-	uint16_t *slot;
+	struct batch_chunk chunk = {
+		.offset = (uint32_t)m->data_len,
+		.len = (uint32_t)m->open_len,
+		.kind = m->stream == STREAM_MAIN ? CHUNK_DATA : CHUNK_SKELETON,
+	};
 
 	hasher_update(m->hasher, m->data + m->data_len, m->open_len);
-	op.name = hasher_end(m->hasher);
-	slot = find_slot(m, &op.name);
-	if (*slot == 0) {
-		m->chunks[m->n_chunks] = (struct batch_chunk){
-			.name = op.name,
-			.offset = (uint32_t)m->data_len,
-			.len = (uint32_t)m->open_len,
-			.kind = m->stream == STREAM_MAIN ? CHUNK_DATA : CHUNK_SKELETON,
-		};
-		*slot = (uint16_t)++m->n_chunks;
+	chunk.name = op.name = hasher_end(m->hasher);
+	if (keep_chunk(m, &chunk))
 		m->data_len += m->open_len;
-	}
 	m->open_len = 0;
 	m->cdc = (struct fastcdc){ 0 };
 	return add_op(m, &op, err);
@@ -208,6 +254,31 @@ int batch_maker_skeleton(struct batch_maker *m, size_t n, struct err *err)
 			return -1;
 	}
 	return 0;
+}
+
+int batch_maker_known(struct batch_maker *m, const struct digest *name, uint32_t len, uint64_t file,
+	uint64_t at, struct err *err)
+{
+	struct recipe_op op = { .kind = OP_CHUNK, .name = *name, .len = len };
+	struct batch_chunk chunk = {
+		.name = *name,
+		.len = len,
+		.kind = CHUNK_DATA,
+		.unread = true,
+		.file = file,
+		.at = at,
+	};
+
+	assert(m->open_len == 0 && len > 0 && len <= CHUNK_MAX);
+	if (end_skeleton(m, err) != 0)
+		return -1;
+	keep_chunk(m, &chunk);
+	return add_op(m, &op, err);
+}
+
+bool batch_maker_open(const struct batch_maker *m)
+{
+	return m->open_len > 0;
 }
 
 int batch_maker_end(struct batch_maker *m, struct err *err)

@@ -3,6 +3,7 @@
 #include "common/chunk/limits.h"
 #include "common/chunk/tar_pax.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,6 +186,19 @@ static void leave(struct tar_scan *t)
 	}
 	t->left = t->place == IN_PADDING ? 0 : t->padding;
 	t->place = t->left > 0 ? IN_PADDING : IN_HEADER;
+}
+
+uint64_t tar_scan_file_left(const struct tar_scan *t)
+{
+	return t->place == IN_FILE ? t->left : 0;
+}
+
+void tar_scan_skip(struct tar_scan *t, uint64_t n)
+{
+	assert(t->place == IN_FILE && n <= t->left);
+	t->left -= n;
+	if (t->left == 0)
+		leave(t);
 }
 
 size_t tar_scan_next(

@@ -24,3 +24,10 @@ void tar_scan_free(struct tar_scan *t);
  * part, and which. *ret_ends says that a file's contents end with them. */
 size_t tar_scan_next(struct tar_scan *t, const uint8_t *bytes, size_t n, enum tar_part *ret_part,
 	bool *ret_ends);
+
+/* How many bytes of a file's contents come next, all of them or what is left; 0 when something else
+ * comes. Contents without an end are 0 too. */
+uint64_t tar_scan_file_left(const struct tar_scan *t);
+
+/* Passes over n of these. */
+void tar_scan_skip(struct tar_scan *t, uint64_t n);
