@@ -20,6 +20,7 @@ declare -A MAY_INCLUDE=(
 	[common/base]="common/base"
 	[common/chunk]="common/base common/chunk"
 	[common/store]="common/base common/chunk common/store"
+	[common/tree]="common/base common/chunk common/tree"
 	[common/cargo]="common/base common/chunk common/cargo"
 	[common/engine]="common/base common/chunk common/cargo common/engine"
 	[protocol]="common/base common/chunk protocol"
