@@ -232,7 +232,7 @@ void layers_print_json(const struct layers *l)
 	for (size_t i = l->image.history.n; i-- > 0;)
 		json_row(l, &l->image.history.rows[i]);
 	text_escape(name, sizeof(name), l->image.typed, strlen(l->image.typed));
-	digest_text(&image->id, id);
+	digest_text(&image->config, id);
 	o = json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:I, s:I, s:f}", "event", "result", "ok",
 		!l->target || l->answer->err.code == ERR_NONE, "kind", "layers", "name", name, "id",
 		id, "mode", "layers", "layers", (json_int_t)image->n_diff_ids, "bytes_total",

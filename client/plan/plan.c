@@ -224,7 +224,7 @@ static void json_done(const struct plan *p, size_t t, size_t i, const char *name
 	struct layer_account sum = layer_account(&p->images[i], a);
 	char id[DIGEST_TEXT_LEN + 1];
 
-	digest_text(&f->image.id, id);
+	digest_text(&f->image.config, id);
 	json_line(json_pack(
 		"{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, "
 		"s:I, s:f}",

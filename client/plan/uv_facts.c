@@ -120,6 +120,12 @@ static void on_image(void *ctx, const struct engine_image *image, const struct e
 			engine_host(f->engine));
 	} else if (err) {
 		why = *err;
+	} else if (!image->config_known) {
+		text_escape(shown, sizeof(shown), f->typed, strlen(f->typed));
+		err_set(&why, ERR_FAILED,
+			"the engine at %s does not tell the config of image %s, and its content "
+			"store cannot be read: run dray as root beside it",
+			engine_host(f->engine), shown);
 	} else if (!copy_image(&f->image, image) || !choose_tags(f)) {
 		err_nomem(&why);
 	}

@@ -63,7 +63,7 @@ static void on_history(void *ctx, const struct engine_step *steps, size_t n, con
 	struct err why;
 	int r;
 
-	if (!engine_read_config(&f->info, &f->image.id, &config, &len))
+	if (!engine_read_config(&f->info, &f->image.config, &config, &len))
 		config = NULL;
 	r = history_build(err ? NULL : steps, err ? 0 : n, config, len, f->image.n_diff_ids,
 		&image->history, &why);

@@ -14,7 +14,7 @@ int offer_build(struct offer *o, uint32_t job, const struct engine_image *image,
 		return err_set(err, ERR_LIMIT, "an image of %zu layers is more than engines take",
 			image->n_diff_ids);
 	m->job = job;
-	m->image = image->id;
+	m->image = image->config;
 	m->size = image->size;
 	m->diff_ids = (wire_digests){ .at = image->diff_ids, .n = (uint32_t)image->n_diff_ids };
 	for (size_t i = 0; layer_sizes && i < image->n_diff_ids; i++)

@@ -30,7 +30,7 @@ int push_past_init(struct push_past *past, const struct engine_image *image, con
 				l[i].state = LAYER_REPEATED;
 		}
 	}
-	l[image->n_diff_ids].id = image->id;
+	l[image->n_diff_ids].id = image->config;
 	*past = (struct push_past){ .layers = l, .n_layers = image->n_diff_ids };
 	return 0;
 }
@@ -263,9 +263,9 @@ static int take_done(struct push *p, const struct msg_image_done *m, struct err 
 {
 	if (p->state != COMMITTING)
 		return err_set(err, ERR_PROTOCOL, "IMAGE_DONE before IMAGE_COMMIT");
-	if (!digest_equal(&m->image, &p->c.image->id))
+	if (!digest_equal(&m->image, &p->c.image->config))
 		return err_set(
-			err, ERR_VERIFY, "the target's image has another ID than the source's");
+			err, ERR_VERIFY, "the target's image has another config than the source's");
 	p->result.tags = m->tags;
 	push_end(p, NULL);
 	return 0;

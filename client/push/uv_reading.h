@@ -14,7 +14,7 @@ struct readings;
 struct reader;
 
 /* Is another target about to want this image, so that waiting for it saves a reading? */
-typedef bool readings_more_fn(void *ctx, const struct digest *image);
+typedef bool readings_more_fn(void *ctx, const struct digest *config);
 
 int readings_new(uv_loop_t *loop, struct engine *engine, readings_more_fn *more, void *ctx,
 	struct readings **ret, struct err *err) MUST_CHECK;

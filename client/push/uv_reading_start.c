@@ -21,7 +21,7 @@ static int start_save(struct reading *g, const struct reader *r, struct err *err
 	if (fanout_open(g->fanout, err) != 0)
 		return -1;
 	if (source_wants_config(source) &&
-		engine_read_config(r->c.info, &r->c.image->id, &config, &len)) {
+		engine_read_config(r->c.info, &r->c.image->config, &config, &len)) {
 		n = source_give_config(source, config, len, err);
 		free(config);
 	}
@@ -63,7 +63,7 @@ static bool alike(const struct reader *a, const struct reader *b)
 {
 	return a == b ||
 	       (!a->c.alone && !b->c.alone && !a->reading && !b->reading && a->c.way == b->c.way &&
-		       digest_equal(&a->c.image->id, &b->c.image->id));
+		       digest_equal(&a->c.image->config, &b->c.image->config));
 }
 
 static void start_for(struct reader *first, bool shared)
@@ -128,7 +128,7 @@ bool readings_start_one(struct readings *rs)
 				start_for(r, false);
 				return true;
 			}
-		} else if (!shared && (waited || !rs->more(rs->ctx, &r->c.image->id))) {
+		} else if (!shared && (waited || !rs->more(rs->ctx, &r->c.image->config))) {
 			start_for(r, true);
 			return true;
 		}

@@ -441,7 +441,7 @@ void uv_target_outcome(const struct uv_target *t, size_t image, struct report_ou
 {
 	const struct pair *p = &t->pairs[image];
 
-	ret->id = p->image->known ? &p->image->facts.image.id : NULL;
+	ret->id = p->image->known ? &p->image->facts.image.config : NULL;
 	ret->result = p->result;
 	ret->err = p->err;
 	ret->bytes_sent = p->bytes_sent;

@@ -262,7 +262,7 @@ bool uv_target_will_read(const struct uv_target *t, const struct digest *image)
 			continue;
 		/* The first one that is not through is what it wants next, unless that is being
 		 * read already. */
-		return p->image->known && digest_equal(&p->image->facts.image.id, image) &&
+		return p->image->known && digest_equal(&p->image->facts.image.config, image) &&
 		       !p->past.alone && (!p->push || push_offering(p->push));
 	}
 	return false;

@@ -27,17 +27,35 @@ static int check_layers(
 	return 0;
 }
 
+static int parse(const void *bytes, size_t len, json_t **ret, struct err *err)
+{
+	*ret = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	if (json_is_object(*ret))
+		return 0;
+	json_decref(*ret);
+	return err_set(err, ERR_VERIFY, "the image's config is no JSON object");
+}
+
 int image_config_check(
 	const void *bytes, size_t len, const struct digest *diff_ids, size_t n, struct err *err)
 {
-	json_t *config = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	json_t *config;
 	int r;
 
-	if (!json_is_object(config)) {
-		json_decref(config);
-		return err_set(err, ERR_VERIFY, "the image's config is no JSON object");
-	}
+	if (parse(bytes, len, &config, err) != 0)
+		return -1;
 	r = check_layers(config, diff_ids, n, err);
 	json_decref(config);
 	return r;
+}
+
+int image_config_platform(const void *bytes, size_t len, struct oci_platform *ret, struct err *err)
+{
+	json_t *config;
+
+	if (parse(bytes, len, &config, err) != 0)
+		return -1;
+	oci_platform_take(config, ret);
+	json_decref(config);
+	return 0;
 }

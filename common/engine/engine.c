@@ -115,6 +115,8 @@ void engine_call_free(struct engine_call *c)
 	json_decref(c->list);
 	c->list = NULL;
 	buf_done(&c->out);
+	free(c->path);
+	c->path = NULL;
 	c->busy = false;
 }
 
@@ -149,16 +151,6 @@ int engine_call_check(struct engine_call *c, int status, const struct buf *body,
 
 /* --- facts --- */
 
-static void end_info(struct engine_call *c, const struct err *err)
-{
-	engine_info_fn *fn = c->fn.info;
-	struct engine_info info = c->info;
-	void *ctx = c->ctx;
-
-	engine_call_free(c);
-	fn(ctx, err ? NULL : &info, err);
-}
-
 static int take_facts(struct engine_call *c, int status, const struct buf *body,
 	const struct err *failed,
 	int (*take)(const json_t *o, struct engine_info *ret, struct err *err), struct err *err)
@@ -172,6 +164,25 @@ static int take_facts(struct engine_call *c, int status, const struct buf *body,
 	r = take(o, &c->info, err);
 	json_decref(o);
 	return r;
+}
+
+/* The end of the facts, for the one who wants them or for a call that needs them. */
+static void end_info(struct engine_call *c, const struct err *err)
+{
+	struct engine_call call = *c;
+
+	if (!err) {
+		c->engine->facts = c->info;
+		c->engine->facts_known = true;
+	}
+	if (c->go && err) {
+		c->failed(c, 0, NULL, err);
+	} else if (c->go) {
+		c->go(c);
+	} else {
+		engine_call_free(c);
+		call.fn.info(call.ctx, err ? NULL : &call.info, err);
+	}
 }
 
 static void info_done(void *ctx, int status, const struct buf *body, const struct err *failed)
@@ -200,4 +211,15 @@ void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx)
 
 	c->fn.info = fn;
 	engine_call_start(c, "GET", "/version", ENGINE_INSPECT_MAX, version_done);
+}
+
+void engine_call_with_facts(
+	struct engine_call *c, void (*go)(struct engine_call *c), http_done_fn *failed)
+{
+	c->go = go;
+	c->failed = failed;
+	if (c->engine->facts_known)
+		go(c);
+	else
+		engine_call_start(c, "GET", "/version", ENGINE_INSPECT_MAX, version_done);
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/base/err.h"
-#include "common/chunk/digest.h"
+#include "common/cargo/oci_manifest.h"
 
 #include <uv.h>
 
@@ -54,8 +54,14 @@ void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx);
 
 /* --- images --- */
 
+/* An image has two names. With the classic store they are the same; with containerd's, `id` is the
+ * digest of a manifest or of an index, which other engines may have another of for the same image.
+ */
 struct engine_image {
-	struct digest id;
+	struct digest id;     /* this engine's: what it is addressed by */
+	struct digest config; /* SHA-256 of its config: the same in every engine */
+	bool config_known;    /* else neither the engine tells it nor do its files */
+	struct oci_platform platform;
 	struct digest *diff_ids;
 	size_t n_diff_ids;
 	char **tags; /* RepoTags */
@@ -67,6 +73,11 @@ typedef void engine_image_fn(void *ctx, const struct engine_image *image, const 
 
 /* `name` is anything the user may type: name[:tag], ID, short ID; percent-encoded here. */
 void engine_inspect_image(struct engine *e, const char *name, engine_image_fn *fn, void *ctx);
+
+/* Every image with this config: one callback each and then one with image NULL and err NULL. With
+ * the classic store there is one at most. */
+void engine_find_images(
+	struct engine *e, const struct digest *config, engine_image_fn *fn, void *ctx);
 
 /* Every image, intermediate ones too, one callback each and then one with image NULL and err NULL.
  * Inspect results are cached by image ID. */
@@ -154,11 +165,10 @@ int engine_save_start(struct engine *e, const struct engine_image *image,
  * caller. */
 void engine_save_cancel(struct engine_save *s);
 
-/* The image's config without `save`: reads <data root>/image/<driver>/imagedb/content/sha256/<id>
- * when this process may and the bytes hash to the ID. False when not (no error: save has it too).
- * Blocking, quick. */
-bool engine_read_config(
-	const struct engine_info *info, const struct digest *image, uint8_t **ret, size_t *ret_len);
+/* The config of this name without `save`, out of the engine's files, when this process may read
+ * them and the bytes hash to it. False when not (no error: save has it too). Blocking, quick. */
+bool engine_read_config(const struct engine_info *info, const struct digest *config, uint8_t **ret,
+	size_t *ret_len);
 
 /* --- load: an image into the engine --- */
 

@@ -27,12 +27,16 @@ struct engine_call {
 	} fn;
 	void *ctx;
 	struct digest id;
-	struct engine_info info; /* half filled, between /version and /info */
-	json_t *list;		 /* while the images of a list are told */
-	size_t at;		 /* in the list; of sizes: how many layers */
-	char what[160];		 /* for errors: "image web:1"; "" for none */
-	struct buf out;		 /* the JSON that is sent, as far as it was not taken */
-	unsigned seconds;	 /* for the call; 0: ENGINE_CALL_SECONDS */
+	struct engine_info info;	   /* half filled, between /version and /info */
+	json_t *list;			   /* while the images of a list are told */
+	size_t at;			   /* in the list; of sizes: how many layers */
+	char what[160];			   /* for errors: "image web:1"; "" for none */
+	struct buf out;			   /* the JSON that is sent, as far as it was not taken */
+	unsigned seconds;		   /* for the call; 0: ENGINE_CALL_SECONDS */
+	char *path;			   /* of an inspect */
+	bool filtered;			   /* of the list, only images with config `id` are told */
+	void (*go)(struct engine_call *c); /* once the engine's facts are known… */
+	http_done_fn *failed;		   /* …or that they cannot be had */
 };
 
 struct engine {
@@ -40,6 +44,8 @@ struct engine {
 	struct http *http;
 	char *host;
 	struct image_cache cache;
+	struct engine_info facts; /* what it said last */
+	bool facts_known;
 	unsigned lists;		   /* under way */
 	struct engine_save *saves; /* under way */
 	unsigned loads;		   /* under way, and what else must end first */
@@ -68,10 +74,22 @@ void engine_call_id(void *ctx, int status, const struct buf *body, const struct 
 
 /* Sets what errors are told of: "container web". */
 void engine_call_name(struct engine_call *c, const char *kind, const char *name);
+/* Calls `go` when the engine's facts are known, which may be at once: what it answers may depend on
+ * them. When it does not tell them, calls `failed` as at the end of a request. */
+void engine_call_with_facts(
+	struct engine_call *c, void (*go)(struct engine_call *c), http_done_fn *failed);
 
 /* The end of a request: 0 for a 2xx, -1 with the reason, with the call's `what` before it. */
 int engine_call_check(struct engine_call *c, int status, const struct buf *body,
 	const struct err *failed, struct err *err) MUST_CHECK;
+
+/* For errors: the call is about this image. */
+void engine_call_name_id(struct engine_call *c, const struct digest *id);
+
+/* Asks for an image, and takes the answer apart; engine_json_image_done frees it. */
+void engine_image_ask(struct engine_call *c, const char *name, http_done_fn *done);
+int engine_image_parse(struct engine_call *c, int status, const struct buf *body,
+	const struct err *failed, struct engine_image *ret, struct err *err) MUST_CHECK;
 
 /* Builds a path: `fmt` with each %s argument percent-encoded; a new string or NULL. */
 char *engine_path(const char *fmt, ...) PRINTF_LIKE(1, 2);

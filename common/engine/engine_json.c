@@ -26,6 +26,25 @@ int engine_json_parse(const struct buf *body, const char *kind, json_t **ret, st
 	return 0;
 }
 
+static int take_text(const json_t *o, const char *key, char *ret, size_t size, struct err *err)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+	size_t n = s ? strlen(s) : 0;
+
+	if (!s || n >= size)
+		return err_set(err, ERR_ENGINE,
+			"the engine's answer is not understood: %s is missing or too long", key);
+	memcpy(ret, s, n + 1);
+	return 0;
+}
+
+/* What only serves to be shown may be missing, and is then "". */
+static void take_shown(const json_t *o, const char *key, char *ret, size_t size)
+{
+	if (take_text(o, key, ret, size, NULL) != 0)
+		ret[0] = '\0';
+}
+
 /* --- images --- */
 
 static int take_id(const json_t *o, struct digest *ret, struct err *err)
@@ -114,9 +133,15 @@ static int take_image(const json_t *o, bool layers, struct engine_image *ret, st
 	return 0;
 }
 
+/* An inspect answer has the platform out of the config, under names of its own. */
 int engine_json_image(const json_t *o, struct engine_image *ret, struct err *err)
 {
-	return take_image(o, true, ret, err);
+	if (take_image(o, true, ret, err) != 0)
+		return -1;
+	take_shown(o, "Os", ret->platform.os, sizeof(ret->platform.os));
+	take_shown(o, "Architecture", ret->platform.arch, sizeof(ret->platform.arch));
+	take_shown(o, "Variant", ret->platform.variant, sizeof(ret->platform.variant));
+	return 0;
 }
 
 int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err *err)
@@ -156,25 +181,6 @@ int engine_json_sizes(const json_t *history, size_t n, uint64_t *ret, struct err
 }
 
 /* --- facts --- */
-
-static int take_text(const json_t *o, const char *key, char *ret, size_t size, struct err *err)
-{
-	const char *s = json_string_value(json_object_get(o, key));
-	size_t n = s ? strlen(s) : 0;
-
-	if (!s || n >= size)
-		return err_set(err, ERR_ENGINE,
-			"the engine's answer is not understood: %s is missing or too long", key);
-	memcpy(ret, s, n + 1);
-	return 0;
-}
-
-/* What only serves to be shown may be missing, and is then "". */
-static void take_shown(const json_t *o, const char *key, char *ret, size_t size)
-{
-	if (take_text(o, key, ret, size, NULL) != 0)
-		ret[0] = '\0';
-}
 
 static void take_components(const json_t *o, struct engine_info *ret)
 {

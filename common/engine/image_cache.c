@@ -43,21 +43,28 @@ struct cached_image *image_cache_find(struct image_cache *c, const struct digest
 	return NULL;
 }
 
-void image_cache_add(struct image_cache *c, const struct digest *id, const struct digest *diff_ids,
-	size_t n_diff_ids)
+void image_cache_add(struct image_cache *c, const struct engine_image *image)
 {
-	struct cached_image **at = bucket(c, id), *e;
+	struct cached_image **at = bucket(c, &image->id), *e = image_cache_find(c, &image->id);
+	size_t n = image->n_diff_ids;
 
-	if (image_cache_find(c, id))
+	if (e) {
+		/* Learnt since. */
+		e->config = image->config;
+		e->config_known = image->config_known;
 		return;
-	e = malloc(sizeof(*e) + n_diff_ids * sizeof(e->diff_ids[0]));
+	}
+	e = malloc(sizeof(*e) + n * sizeof(e->diff_ids[0]));
 	if (!e)
 		return;
-	*e = (struct cached_image){
-		.next = *at, .id = *id, .seen = c->listing, .n_diff_ids = n_diff_ids
-	};
-	if (n_diff_ids)
-		memcpy(e->diff_ids, diff_ids, n_diff_ids * sizeof(e->diff_ids[0]));
+	*e = (struct cached_image){ .next = *at,
+		.id = image->id,
+		.config = image->config,
+		.config_known = image->config_known,
+		.seen = c->listing,
+		.n_diff_ids = n };
+	if (n)
+		memcpy(e->diff_ids, image->diff_ids, n * sizeof(e->diff_ids[0]));
 	*at = e;
 }
 

@@ -1,14 +1,16 @@
 /*
- * The layers of images by image ID: what an inspect tells that never changes. Entries that the
- * engine no longer lists are dropped, so the cache is bounded by the engine. Pure; one owner.
+ * The layers and configs of images by the engine's ID: what never changes, and costs an inspect or
+ * more. Entries that the engine no longer lists are dropped, so the cache is bounded by the engine.
+ * Pure; one owner.
  */
 #pragma once
 
-#include "common/chunk/digest.h"
+#include "common/engine/engine.h"
 
 struct cached_image {
 	struct cached_image *next;
-	struct digest id;
+	struct digest id, config;
+	bool config_known;
 	unsigned seen; /* the last listing that had it */
 	size_t n_diff_ids;
 	struct digest diff_ids[];
@@ -27,8 +29,7 @@ void image_cache_done(struct image_cache *c);
 struct cached_image *image_cache_find(struct image_cache *c, const struct digest *id);
 
 /* Keeps an image; without memory it is simply not kept. */
-void image_cache_add(struct image_cache *c, const struct digest *id, const struct digest *diff_ids,
-	size_t n_diff_ids);
+void image_cache_add(struct image_cache *c, const struct engine_image *image);
 
 /* A listing begins; those found or added until it ends stay. */
 void image_cache_begin(struct image_cache *c);

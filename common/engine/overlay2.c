@@ -368,7 +368,7 @@ static int read_config(struct overlay2 *o, struct err *err)
 	CLEANUP(cleanup_free) uint8_t *config = NULL;
 	size_t n;
 
-	if (!engine_read_config(o->info, &o->image->id, &config, &n))
+	if (!engine_read_config(o->info, &o->image->config, &config, &n))
 		return err_set(err, ERR_CORRUPT, "the image's config is not where it should be");
 	return o->sink->config(o->sink_ctx, config, n, err) == 0 ? 0 : sink_failed(o);
 }

@@ -202,7 +202,7 @@ static int take_config(struct save_reader *r, uint64_t size, struct err *err)
 	if (read_whole(r, &config, err) != 0)
 		return -1;
 	got = digest_of(buf_bytes(&config), buf_len(&config));
-	if (!digest_equal(&got, &r->image->id))
+	if (!digest_equal(&got, &r->image->config))
 		return err_set(err, ERR_VERIFY,
 			"the image's config in the engine's archive does not hash to the image's "
 			"ID");
@@ -230,7 +230,7 @@ static int take_json(
 static int take_named(
 	struct save_reader *r, const struct digest *name, uint64_t size, struct err *err)
 {
-	if (digest_equal(name, &r->image->id))
+	if (digest_equal(name, &r->image->config))
 		return r->have_config ? 0 : take_config(r, size, err);
 	for (size_t i = 0; i < r->image->n_diff_ids; i++)
 		if (digest_equal(&r->image->diff_ids[i], name))

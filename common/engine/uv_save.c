@@ -178,7 +178,10 @@ static int copy_image(struct engine_save *s, const struct engine_image *image, s
 	if (n > ENGINE_LAYERS_MAX)
 		return err_set(
 			err, ERR_LIMIT, "the image has more than %u layers", ENGINE_LAYERS_MAX);
-	s->image = (struct engine_image){ .id = image->id, .n_diff_ids = n };
+	s->image = (struct engine_image){ .id = image->id,
+		.config = image->config,
+		.config_known = image->config_known,
+		.n_diff_ids = n };
 	s->image.diff_ids = calloc(n ? n : 1, sizeof(s->image.diff_ids[0]));
 	if (!s->image.diff_ids)
 		return err_nomem(err);

@@ -13,7 +13,7 @@ static void mark(struct have_check *c, const struct engine_image *image)
 {
 	struct digest chain;
 
-	if (digest_equal(&image->id, c->image))
+	if (image->config_known && digest_equal(&image->config, c->image))
 		c->image_present = true;
 	for (size_t i = 0; i < image->n_diff_ids; i++) {
 		chain = digest_chain(i ? &chain : NULL, &image->diff_ids[i]);
@@ -46,6 +46,8 @@ struct have_job {
 	struct digest *chains;
 	uint8_t *present;
 	struct have_check check;
+	struct engine_info info; /* what it says of itself, if it does */
+	bool info_known;
 	bool aborted;
 };
 
@@ -56,36 +58,47 @@ static void free_job(struct have_job *j)
 	engine_job_free(&j->job);
 }
 
-/* The engine's answer about itself is no condition: without it, nothing is known of its disk. */
-static void reply(void *ctx, const struct engine_info *info, const struct err *err)
+static void reply(struct have_job *j)
 {
-	struct have_job *j = ctx;
 	struct port_message m = { .type = PORT_HAVE_REPLY };
+	const struct engine_info *info = j->info_known ? &j->info : NULL;
 
-	(void)err;
-	if (!j->aborted) {
-		m.have_reply.job = j->job.number;
-		m.have_reply.image_present = j->check.image_present;
-		m.have_reply.chains = (wire_bytes){ .p = j->present, .n = (uint32_t)j->check.n };
-		m.have_reply.room = info ? engine_room(info) : ENGINE_ROOM_UNKNOWN;
-		if (info)
-			m.have_reply.root = wire_text_of(info->data_root, strlen(info->data_root));
-		engine_job_reply(&j->job, &m);
-	}
-	free_job(j);
+	m.have_reply.job = j->job.number;
+	m.have_reply.image_present = j->check.image_present;
+	m.have_reply.chains = (wire_bytes){ .p = j->present, .n = (uint32_t)j->check.n };
+	m.have_reply.room = info ? engine_room(info) : ENGINE_ROOM_UNKNOWN;
+	if (info)
+		m.have_reply.root = wire_text_of(info->data_root, strlen(info->data_root));
+	engine_job_reply(&j->job, &m);
 }
 
 static void checked(void *ctx, const struct err *err)
 {
 	struct have_job *j = ctx;
 
-	if (!err && !j->aborted) {
-		engine_get_info(j->job.host->engine, reply, j);
+	if (!j->aborted && err)
+		engine_job_failed(&j->job, err);
+	else if (!j->aborted)
+		reply(j);
+	free_job(j);
+}
+
+/* The engine's answer about itself is no condition: without it, nothing is known of its disk. It is
+ * asked first because its store may be another one than it was, which changes what the rest means.
+ */
+static void info_known(void *ctx, const struct engine_info *info, const struct err *err)
+{
+	struct have_job *j = ctx;
+
+	(void)err;
+	if (j->aborted) {
+		free_job(j);
 		return;
 	}
-	if (!j->aborted)
-		engine_job_failed(&j->job, err);
-	free_job(j);
+	j->info_known = info != NULL;
+	if (info)
+		j->info = *info;
+	have_check_start(&j->check);
 }
 
 /* The call that is under way ends the job, if there is one. */
@@ -123,7 +136,7 @@ static int prepare(struct have_job *j, const struct port_have *m, struct err *er
 
 static void go(struct engine_job *job)
 {
-	have_check_start(&((struct have_job *)job)->check);
+	engine_get_info(job->host->engine, info_known, job);
 }
 
 void engine_have_take(struct engine_host *h, const struct port_have *m)

@@ -76,15 +76,14 @@ static void all_tagged(void *ctx, const struct err *err)
 		load_job_loaded(j);
 }
 
-static int check_image(struct load_job *j, const struct engine_image *image, struct err *err)
+static bool is_what_was_sent(const struct load_job *j, const struct engine_image *image)
 {
-	if (!digest_equal(&image->id, &j->job.image) || image->n_diff_ids != j->n)
-		return err_set(err, ERR_VERIFY, "the engine made another image than was sent");
+	if (image->n_diff_ids != j->n)
+		return false;
 	for (size_t i = 0; i < j->n; i++)
 		if (!digest_equal(&image->diff_ids[i], &j->diff_ids[i]))
-			return err_set(err, ERR_VERIFY,
-				"the engine's layer %zu is not the one that was sent", i + 1);
-	return 0;
+			return false;
+	return true;
 }
 
 static void made_image_seen(void *ctx, const struct engine_image *image, const struct err *err)
@@ -92,16 +91,31 @@ static void made_image_seen(void *ctx, const struct engine_image *image, const s
 	struct load_job *j = ctx;
 	struct err wrong;
 
+	if (image) {
+		j->found = true;
+		if (is_what_was_sent(j, image)) {
+			j->right = true;
+			j->id = image->id;
+		}
+		return;
+	}
 	if (!load_job_call_over(j, err))
 		return;
-	if (check_image(j, image, &wrong) != 0) {
+	if (!j->right) {
+		if (j->found)
+			err_set(&wrong, ERR_VERIFY,
+				"the layers of the image that the engine made are not those that "
+				"were sent");
+		else
+			err_set(&wrong, ERR_NOT_FOUND,
+				"the engine does not have the image that it loaded");
 		load_job_fail(j, &wrong);
 		return;
 	}
 	load_job_enter(j, LOAD_TAGGING);
 	load_job_phase(j, PHASE_TAGGING);
 	j->tagging = (struct tagging){ .engine = j->job.host->engine,
-		.image = j->job.image,
+		.image = j->id,
 		.tags = &j->tags,
 		.fn = all_tagged,
 		.ctx = j };
@@ -113,5 +127,5 @@ void load_job_verify(struct load_job *j)
 {
 	load_job_enter(j, LOAD_VERIFYING);
 	load_job_phase(j, PHASE_VERIFYING);
-	load_job_inspect(j, made_image_seen);
+	load_job_find(j, made_image_seen);
 }

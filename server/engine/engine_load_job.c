@@ -50,13 +50,11 @@ struct load_entry load_job_entry(const struct load_job *j)
 	};
 }
 
-void load_job_inspect(struct load_job *j, engine_image_fn *fn)
+void load_job_find(struct load_job *j, engine_image_fn *fn)
 {
-	char text[DIGEST_TEXT_LEN + 1];
-
-	digest_text(&j->job.image, text);
+	j->found = false;
 	j->calling = true;
-	engine_inspect_image(j->job.host->engine, text, fn, j);
+	engine_find_images(j->job.host->engine, &j->job.image, fn, j);
 }
 
 /* --- the end --- */
@@ -244,15 +242,19 @@ static void existence_known(void *ctx, const struct engine_image *image, const s
 	struct load_job *j = ctx;
 	struct err err;
 
-	if (!load_job_call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
+	if (image) {
+		j->found = true;
 		return;
-	if (begin(j, image != NULL, &err) != 0)
+	}
+	if (!load_job_call_over(j, failed))
+		return;
+	if (begin(j, j->found, &err) != 0)
 		load_job_fail(j, &err);
 }
 
 static void go(struct engine_job *job)
 {
-	load_job_inspect((struct load_job *)job, existence_known);
+	load_job_find((struct load_job *)job, existence_known);
 }
 
 /* From here on a failure of the others must leave the image alone: their entries say so before that

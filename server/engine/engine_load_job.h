@@ -50,6 +50,9 @@ struct load_job {
 
 	struct engine_load *load; /* NULL when there is none (any more) */
 	bool whole;		  /* the load got the end of the archive */
+	bool found;		  /* the engine has an image of this config… */
+	bool right;		  /* …and of the layers that were sent */
+	struct digest id;	  /* what the engine calls the one that it made */
 	bool calling;		  /* an engine call of this job is under way */
 	bool ending, silent;	  /* on the way to UNDOING; silent: nobody wants to know why */
 	struct err err;		  /* why */
@@ -85,7 +88,7 @@ void load_job_loaded(struct load_job *j);
 /* Small things that both halves use. */
 void load_job_enter(struct load_job *j, enum load_state state);
 void load_job_phase(struct load_job *j, enum engine_phase phase);
-void load_job_inspect(struct load_job *j, engine_image_fn *fn);
+void load_job_find(struct load_job *j, engine_image_fn *fn);
 struct load_entry load_job_entry(const struct load_job *j);
 
 /* To be called at the end of every engine call: false when the job ends, and may be gone. */

@@ -103,6 +103,8 @@ struct tag_job {
 	struct engine_job job;
 	struct tag_list tags;
 	struct tagging tagging;
+	struct digest id; /* the engine's, of an image that the key may know of */
+	bool found;
 	bool aborted;
 };
 
@@ -145,20 +147,23 @@ static bool may_see(const struct tag_job *j, const struct engine_image *image)
 	return h->may_see(h->ctx, j->job.key, (const char *const *)image->tags, image->n_tags);
 }
 
-static void inspected(void *ctx, const struct engine_image *image, const struct err *err)
+static void found(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct tag_job *j = ctx;
 	struct port_message m = { .type = PORT_PHASE };
 
-	if (err && err->code == ERR_NOT_FOUND) {
-		end_gone(j);
+	if (image) {
+		if (may_see(j, image)) {
+			j->found = true;
+			j->id = image->id;
+		}
 		return;
 	}
 	if (err || j->aborted) {
 		end(j, err);
 		return;
 	}
-	if (!may_see(j, image)) {
+	if (!j->found) {
 		end_gone(j);
 		return;
 	}
@@ -166,7 +171,7 @@ static void inspected(void *ctx, const struct engine_image *image, const struct 
 	m.phase.phase = PHASE_TAGGING;
 	engine_job_reply(&j->job, &m);
 	j->tagging = (struct tagging){ .engine = j->job.host->engine,
-		.image = j->job.image,
+		.image = j->id,
 		.tags = &j->tags,
 		.fn = all_tagged,
 		.ctx = j };
@@ -185,10 +190,7 @@ static void abort_tag(struct engine_job *job)
 
 static void go(struct engine_job *job)
 {
-	char text[DIGEST_TEXT_LEN + 1];
-
-	digest_text(&job->image, text);
-	engine_inspect_image(job->host->engine, text, inspected, job);
+	engine_find_images(job->host->engine, &job->image, found, job);
 }
 
 static const struct engine_job_ops tag_ops = { .abort = abort_tag };

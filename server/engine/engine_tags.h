@@ -9,7 +9,7 @@ struct tag_list;
  * there is no tag. The first failure ends it. */
 struct tagging {
 	struct engine *engine;
-	struct digest image;
+	struct digest image; /* by the engine's ID */
 	const struct tag_list *tags;
 	engine_done_fn *fn;
 	void *ctx;

@@ -31,7 +31,7 @@ static void use_known(void *ctx, bool yes, const struct err *err)
 	if (err || yes)
 		end_undo(u, !err, err);
 	else
-		engine_remove_image(u->host->engine, &u->entry.image, removed, u);
+		engine_remove_image(u->host->engine, &u->id, removed, u);
 }
 
 /* What an earlier process left had its connection until that one ended, which was before this one
@@ -47,18 +47,24 @@ static bool may_come_late(const struct engine_undo *u)
 	return now >= since && now - since < UNDO_LATE_SECONDS;
 }
 
-static void inspected(void *ctx, const struct engine_image *image, const struct err *err)
+static void found(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct engine_undo *u = ctx;
 
-	if (err && err->code == ERR_NOT_FOUND)
-		end_undo(u, !may_come_late(u), NULL);
-	else if (err)
+	if (image) {
+		u->found = true;
+		u->tagged = u->tagged || image->n_tags > 0;
+		u->id = image->id;
+		return;
+	}
+	if (err)
 		end_undo(u, false, err);
-	else if (image->n_tags > 0)
+	else if (!u->found)
+		end_undo(u, !may_come_late(u), NULL);
+	else if (u->tagged)
 		end_undo(u, true, NULL);
 	else
-		engine_image_in_use(u->host->engine, &u->entry.image, use_known, u);
+		engine_image_in_use(u->host->engine, &u->id, use_known, u);
 }
 
 /* Is another job about to tag the image, or to find that it cannot? Those that wait are not. */
@@ -73,13 +79,10 @@ static bool wanted_by_others(const struct engine_undo *u)
 
 bool engine_undo_start(struct engine_undo *u)
 {
-	char text[DIGEST_TEXT_LEN + 1];
-
 	if (wanted_by_others(u))
 		return false;
 	u->next = u->host->undos;
 	u->host->undos = u;
-	digest_text(&u->entry.image, text);
-	engine_inspect_image(u->host->engine, text, inspected, u);
+	engine_find_images(u->host->engine, &u->entry.image, found, u);
 	return true;
 }

@@ -24,6 +24,8 @@ struct engine_undo {
 	void (*fn)(void *ctx, bool settled, const struct err *err);
 	void *ctx;
 	struct engine_undo *next; /* in host->undos */
+	bool found, tagged;	  /* an image of this config is there; one has a tag */
+	struct digest id;	  /* the engine's, of one without a tag */
 };
 
 /* `u` has host, entry, except (the job that asks, or NULL), fn and ctx; it lives until fn, which

@@ -118,7 +118,7 @@ static void write_archive(struct world *w, bool pax)
 	memset(small, 7, sizeof(small));
 	w->diff_id = digest_of("huge", 4);
 	w->image = (struct engine_image){
-		.id = digest_of(config, 2), .diff_ids = &w->diff_id, .n_diff_ids = 1
+		.config = digest_of(config, 2), .diff_ids = &w->diff_id, .n_diff_ids = 1
 	};
 	w->layer_size = headers + huge + BLOCK + SMALL + docker_archive_padding(SMALL) + 2 * BLOCK;
 	next_run(w);
@@ -129,7 +129,7 @@ static void write_archive(struct world *w, bool pax)
 	put_zeros(w, huge);
 	put_file(w, "small", small, sizeof(small));
 	buf_append(last(w), zeros, 2 * BLOCK + docker_archive_padding(w->layer_size));
-	digest_hex(&w->image.id, hex);
+	digest_hex(&w->image.config, hex);
 	snprintf(name, sizeof(name), "blobs/sha256/%s", hex);
 	put_file(w, name, config, 2);
 	buf_append(last(w), zeros, 2 * BLOCK);

@@ -85,9 +85,9 @@ static int set_up(void **state)
 	f->root = temp_dir_make();
 	set_driver(f, "overlay2");
 	snprintf(f->info.data_root, sizeof(f->info.data_root), "%s", f->root);
-	f->image.id = digest_of(config_text, strlen(config_text));
+	f->image.config = digest_of(config_text, strlen(config_text));
 	f->image.diff_ids = f->diff_ids;
-	digest_hex(&f->image.id, hex);
+	digest_hex(&f->image.config, hex);
 	write_file(path_of(f, "image/overlay2/imagedb/content/sha256/%s", hex), config_text);
 	*state = f;
 	return 0;
@@ -446,7 +446,7 @@ static void a_layer_without_its_records_ends_it(void **state)
 	assert_gives_up(f, "its cache-id cannot be read");
 	assert_int_equal(unlink(record_of(f, 0, "tar-split.json.gz")), 0);
 	assert_gives_up(f, "its tar-split data: No such file");
-	f->image.id.bytes[0] ^= 1;
+	f->image.config.bytes[0] ^= 1;
 	assert_gives_up(f, "config");
 }
 

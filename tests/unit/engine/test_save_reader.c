@@ -34,7 +34,7 @@ static int set_up(void **state)
 	f->diff_ids[0] = digest_of("one", 3);
 	f->diff_ids[1] = digest_of("two", 3);
 	f->config = "{\"config\":1}";
-	f->image.id = digest_of(f->config, strlen(f->config));
+	f->image.config = digest_of(f->config, strlen(f->config));
 	f->image.diff_ids = f->diff_ids;
 	f->image.n_diff_ids = 2;
 	f->step = 1000;
@@ -195,7 +195,7 @@ static void blobs_named_by_their_hash_are_told_apart(void **state)
 
 	add_named(f, "blobs/sha256/", &other, "", "junk");
 	add_named(f, "blobs/sha256/", &f->diff_ids[1], "", "two");
-	add_named(f, "blobs/sha256/", &f->image.id, "", f->config);
+	add_named(f, "blobs/sha256/", &f->image.config, "", f->config);
 	add_named(f, "blobs/sha256/", &f->diff_ids[0], "", "one");
 	add(f, "manifest.json", "[]");
 	assert_ok(run(f), &f->err);
@@ -211,7 +211,7 @@ static void layers_that_are_not_wanted_are_passed_over(void **state)
 	f->step = 1;
 	add_named(f, "", &f->diff_ids[0], ".tar", "one");
 	add_named(f, "", &f->diff_ids[1], ".tar", "two");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	assert_string_equal(f->log, "13:two;c;");
 }
@@ -224,7 +224,7 @@ static void a_layer_at_two_places_comes_once(void **state)
 	add_named(f, "", &f->diff_ids[0], ".tar", "one");
 	add_named(f, "blobs/sha256/", &f->diff_ids[0], "", "one");
 	add_link(f, "x/layer.tar", "../y/layer.tar");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	assert_string_equal(f->log, "03:one;c;");
 }
@@ -235,7 +235,7 @@ static void a_v1_directory_is_told_by_its_json(void **state)
 
 	f->unwanted[1] = true;
 	add_v1_lowest(f, "one");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	assert_string_equal(f->log, "03:one;c;");
 	assert_int_equal(f->notes, 0);
@@ -250,7 +250,7 @@ static void v1_directories_that_prove_nothing_are_all_read_with_one_note(void **
 	add_named(f, "", &x, "/json", "{\"id\":\"y\"}");
 	add_named(f, "", &x, "/layer.tar", "one");
 	add_named(f, "", &y, "/layer.tar", "two");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	assert_string_equal(f->log, "?3:one;?3:two;c;");
 	assert_int_equal(f->notes, 1);
@@ -263,7 +263,7 @@ static void a_json_says_nothing_of_another_directory(void **state)
 
 	add_v1_lowest(f, "one");
 	add_named(f, "", &x, "/layer.tar", "two");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	assert_string_equal(f->log, "03:one;?3:two;c;");
 }
@@ -273,13 +273,13 @@ static void a_missing_layer_or_config_is_an_error(void **state)
 	struct fixture *f = *state;
 
 	add_named(f, "", &f->diff_ids[0], ".tar", "one");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_fails(run(f), &f->err, ERR_ENGINE);
 	f->at = 0;
 	f->unwanted[1] = true;
 	assert_ok(save_read(&f->image, read_some, f, &sink, f, &f->err), &f->err);
 	f->at = 0;
-	f->image.id = digest_of("other", 5);
+	f->image.config = digest_of("other", 5);
 	assert_fails(save_read(&f->image, read_some, f, &sink, f, &f->err), &f->err, ERR_ENGINE);
 }
 
@@ -287,7 +287,7 @@ static void a_config_that_does_not_hash_to_the_id_is_refused(void **state)
 {
 	struct fixture *f = *state;
 
-	add_named(f, "", &f->image.id, ".json", "{\"config\":2}");
+	add_named(f, "", &f->image.config, ".json", "{\"config\":2}");
 	assert_fails(run(f), &f->err, ERR_VERIFY);
 }
 
@@ -298,7 +298,7 @@ static void an_archive_cut_anywhere_is_an_error(void **state)
 
 	add_named(f, "", &f->diff_ids[0], ".tar", "one");
 	add_named(f, "", &f->diff_ids[1], ".tar", "two");
-	add_named(f, "", &f->image.id, ".json", f->config);
+	add_named(f, "", &f->image.config, ".json", f->config);
 	assert_ok(run(f), &f->err);
 	/* The config's entry is the last: 512 bytes of header, 512 of content. */
 	whole = 6 * 512;

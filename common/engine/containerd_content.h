@@ -1,0 +1,25 @@
+/*
+ * containerd's content store, read from its files: a blob is a file named by the SHA-256 of its
+ * bytes. The engine does not tell where the store is, so it is looked for where Docker and
+ * containerd put it; a blob that hashes to its name is right wherever it was found. Blocking,
+ * quick; any thread.
+ */
+#pragma once
+
+#include "common/base/buf.h"
+#include "common/cargo/oci_manifest.h"
+#include "common/engine/engine.h"
+
+/* The path of the blob's file, which this process may read; the caller frees it. ERR_NOT_FOUND: no
+ * store has it. */
+int containerd_content_path(const struct engine_info *info, const struct digest *blob, char **ret,
+	struct err *err) MUST_CHECK;
+
+/* The whole blob, into `ret`, whose max bounds it. Its hash is checked (ERR_CORRUPT). */
+int containerd_content_get(const struct engine_info *info, const struct digest *blob,
+	struct buf *ret, struct err *err) MUST_CHECK;
+
+/* The manifest that the engine means by the image: the one whose config has its platform and its
+ * layers. oci_document_done(ret) afterwards, also when it failed. */
+int containerd_content_manifest(const struct engine_info *info, const struct engine_image *image,
+	struct oci_document *ret, struct err *err) MUST_CHECK;
