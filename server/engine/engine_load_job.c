@@ -1,6 +1,6 @@
 /*
  * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members ->
- * COMMIT -> are the layers that did not come in the engine? -> manifest.json and the archive's end
+ * COMMIT -> are the layers that did not come in the engine? -> the documents and the archive's end
  * -> the engine answers -> inspect -> tags -> LOADED. A failure anywhere breaks the load off, waits
  * for what is under way, removes what the load made and is then told.
  */
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-/* What is pending beyond the credit: headers and padding of all members, and manifest.json. */
+/* What is pending beyond the credit: headers and padding of all members, and the documents. */
 #define PENDING_MAX (2 * ENGINE_CREDIT_MAX)
 
 #define TO(state) (1u << (state))
@@ -65,6 +65,7 @@ static void free_job(struct load_job *j)
 	free(j->chains);
 	free(j->present);
 	free(j->names);
+	free(j->blobs);
 	free(j->announced);
 	tag_list_done(&j->tags);
 	buf_done(&j->member.config);
@@ -320,13 +321,17 @@ static int take_layers(struct load_job *j, const wire_digests *diff_ids, struct 
 	j->chains = calloc(n + 1, sizeof(j->chains[0]));
 	j->present = calloc(n + 1, sizeof(j->present[0]));
 	j->names = calloc(n + 1, sizeof(j->names[0]));
+	j->blobs = calloc(n + 1, sizeof(j->blobs[0]));
 	j->announced = calloc(n + 1, sizeof(j->announced[0]));
 	j->hasher = hasher_new();
-	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->announced || !j->hasher)
+	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->blobs || !j->announced ||
+		!j->hasher)
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		j->diff_ids[i] = diff_ids->at[i];
 		j->chains[i] = digest_chain(i ? &j->chains[i - 1] : NULL, &j->diff_ids[i]);
+		j->blobs[i] = (struct archive_layer){ .digest = j->diff_ids[i],
+			.media_type = DOCKER_ARCHIVE_RAW_LAYER };
 	}
 	return 0;
 }

@@ -1,7 +1,7 @@
 /*
  * One load, from OPEN to LOADED or FAILED. engine_load_job.c has its states, its beginning and its
- * failures, engine_load_members.c what happens while its members arrive, engine_load_commit.c what
- * comes after them.
+ * failures, engine_load_members.c what happens while its members arrive, engine_load_archive.c the
+ * archive's documents, engine_load_commit.c what comes after them.
  */
 #pragma once
 
@@ -39,8 +39,10 @@ struct load_job {
 	size_t n;
 	struct tag_list tags;
 	char (*names)[DOCKER_ARCHIVE_NAME_MAX]; /* by layer: the member that holds it, or "" */
+	struct archive_layer *blobs;		/* by layer: what the archive's manifest says */
 	bool *announced;			/* by layer, the config last: a MEMBER named it */
 	bool have_config;
+	uint64_t config_size;
 
 	struct load_member member;
 	struct hasher *hasher;
@@ -73,7 +75,7 @@ int load_member_data(struct load_job *j, const struct port_data *m, struct err *
 /* Sends what is pending to the engine, as far as it takes it, and gives credit for the room. */
 void load_job_pump(struct load_job *j);
 
-/* Adds manifest.json and the end of the archive to what is pending. */
+/* Adds the documents and the end of the archive to what is pending. */
 int load_job_close_archive(struct load_job *j, struct err *err) MUST_CHECK;
 
 /* COMMIT. -1: the job is to fail. */

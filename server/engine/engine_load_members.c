@@ -3,7 +3,6 @@
 #include "server/engine/engine_load_job.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -44,6 +43,7 @@ static int match_config(struct load_job *j, const struct digest *got, struct err
 	if (image_config_check(buf_bytes(config), buf_len(config), j->diff_ids, j->n, err) != 0)
 		return -1;
 	j->have_config = true;
+	j->config_size = buf_len(config);
 	return 0;
 }
 
@@ -58,9 +58,13 @@ static int match_layer(
 	if (i >= j->n || !digest_equal(got, &j->diff_ids[i]))
 		return mismatch(j, got, err);
 	*ret_index = (uint16_t)i;
-	for (size_t k = 0; k < j->n; k++)
-		if (digest_equal(got, &j->diff_ids[k]))
-			memcpy(j->names[k], j->member.name, sizeof(j->names[k]));
+	for (size_t k = 0; k < j->n; k++) {
+		/* One that came twice is a file already. */
+		if (j->names[k][0] || !digest_equal(got, &j->diff_ids[k]))
+			continue;
+		memcpy(j->names[k], j->member.name, sizeof(j->names[k]));
+		j->blobs[k].size = j->member.size;
+	}
 	return 0;
 }
 
@@ -90,11 +94,11 @@ static void name_member(struct load_job *j)
 	struct load_member *member = &j->member;
 
 	if (member->index == j->n)
-		docker_archive_config_name(&j->job.image, member->name);
+		docker_archive_blob_name(&j->job.image, member->name);
 	else if (member->index == PORT_MEMBER_UNKNOWN)
 		docker_archive_member_name(j->members, member->name);
 	else
-		docker_archive_layer_name(&j->diff_ids[member->index], member->name);
+		docker_archive_blob_name(&j->diff_ids[member->index], member->name);
 }
 
 static int check_member(struct load_job *j, const struct port_member *m, struct err *err)
@@ -191,45 +195,4 @@ void load_job_pump(struct load_job *j)
 		j->whole = true;
 		engine_load_end(j->load);
 	}
-}
-
-static char *manifest(struct load_job *j, struct err *err)
-{
-	const char **names = calloc(j->n + 1, sizeof(names[0]));
-	char config[DOCKER_ARCHIVE_NAME_MAX], *text = NULL;
-
-	if (!names) {
-		err_nomem(err);
-		return NULL;
-	}
-	docker_archive_config_name(&j->job.image, config);
-	for (size_t i = 0; i < j->n; i++) {
-		/* A layer that the engine has is only named. */
-		if (!j->names[i][0])
-			docker_archive_layer_name(&j->diff_ids[i], j->names[i]);
-		names[i] = j->names[i];
-	}
-	if (docker_archive_manifest(config, names, j->n, &text, err) != 0)
-		text = NULL;
-	free(names);
-	return text;
-}
-
-int load_job_close_archive(struct load_job *j, struct err *err)
-{
-	CLEANUP(cleanup_free) char *text = manifest(j, err);
-	uint8_t block[DOCKER_ARCHIVE_BLOCK];
-	size_t n;
-
-	if (!text)
-		return -1;
-	n = strlen(text);
-	docker_archive_header(block, "manifest.json", n);
-	buf_append(&j->pending, block, sizeof(block));
-	buf_append(&j->pending, text, n);
-	memset(block, 0, sizeof(block));
-	buf_append(&j->pending, block, docker_archive_padding(n));
-	buf_append(&j->pending, block, sizeof(block));
-	buf_append(&j->pending, block, sizeof(block));
-	return buf_ok(&j->pending) ? 0 : err_nomem(err);
 }
