@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define READ_STEP 16384u
@@ -220,6 +222,13 @@ int file_read_at(int fd, void *bytes, size_t n, uint64_t offset, struct err *err
 		offset += (uint64_t)got;
 	}
 	return 0;
+}
+
+int file_openat2(int dir, const char *path, uint64_t flags, mode_t mode, uint64_t resolve)
+{
+	struct open_how how = { .flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve };
+
+	return (int)syscall(SYS_openat2, dir, path, &how, sizeof(how));
 }
 
 int file_lock(const char *path, int *ret, struct err *err)

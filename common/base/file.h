@@ -37,6 +37,11 @@ int file_write_at(int fd, const void *bytes, size_t n, uint64_t offset, struct e
 /* Reads exactly n bytes at the offset; fewer is ERR_CORRUPT. */
 int file_read_at(int fd, void *bytes, size_t n, uint64_t offset, struct err *err) MUST_CHECK;
 
+/* openat2, for which glibc has no name: there from Linux 5.6 on. `resolve` is RESOLVE_... of
+ * <linux/openat2.h>. O_CLOEXEC is added. A descriptor, or -1 with errno. */
+int file_openat2(
+	int dir, const char *path, uint64_t flags, mode_t mode, uint64_t resolve) MUST_CHECK;
+
 /* Opens (makes) a lock file and takes it without waiting; ERR_REFUSED says that another process
  * has it. Returns the descriptor in `ret`; close releases the lock. */
 int file_lock(const char *path, int *ret, struct err *err) MUST_CHECK;

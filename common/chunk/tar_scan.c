@@ -1,20 +1,13 @@
 #include "common/chunk/tar_scan.h"
 
 #include "common/chunk/limits.h"
+#include "common/chunk/tar_block.h"
 #include "common/chunk/tar_pax.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK 512u
-
-/* Fields of a header block. */
-#define SIZE_AT 124
-#define SIZE_LEN 12
-#define SUM_AT 148
-#define SUM_LEN 8
-#define TYPE_AT 156
 #define SPARSE_MORE_AT 482    /* GNU 'S': an extension block follows */
 #define EXTENSION_MORE_AT 504 /* in an extension block: one more follows */
 
@@ -30,7 +23,7 @@ enum place {
 
 struct tar_scan {
 	enum place place;
-	uint8_t block[BLOCK];
+	uint8_t block[TAR_BLOCK];
 	size_t have;	  /* bytes in block */
 	uint64_t left;	  /* bytes until the place ends; not of a block */
 	uint32_t padding; /* after the body or the contents */
@@ -50,64 +43,10 @@ void tar_scan_free(struct tar_scan *t)
 	free(t);
 }
 
-/* An octal number between blanks and NULs. */
-static bool parse_octal(const uint8_t *field, size_t n, uint64_t *ret)
-{
-	size_t i = 0;
-	uint64_t v = 0;
-
-	while (i < n && field[i] == ' ')
-		i++;
-	for (; i < n && field[i] >= '0' && field[i] <= '7'; i++)
-		v = v << 3 | (uint64_t)(field[i] - '0');
-	for (; i < n; i++)
-		if (field[i] != ' ' && field[i] != '\0')
-			return false;
-	*ret = v;
-	return true;
-}
-
-/* Octal, or base-256 when the first bit is set; negative and beyond 63 bits is false. */
-static bool parse_size(const uint8_t *field, uint64_t *ret)
-{
-	uint64_t v = field[0] & 0x7f;
-
-	if (!(field[0] & 0x80))
-		return parse_octal(field, SIZE_LEN, ret);
-	for (size_t i = 1; i < SIZE_LEN; i++) {
-		if (v > (UINT64_MAX >> 9))
-			return false;
-		v = v << 8 | field[i];
-	}
-	*ret = v;
-	return true;
-}
-
-/* Some old tars summed signed bytes. */
-static bool sum_is_right(const uint8_t *block)
-{
-	uint64_t stated;
-	int64_t plain = 0, with_sign = 0;
-
-	for (size_t i = 0; i < BLOCK; i++) {
-		uint8_t c = i >= SUM_AT && i < SUM_AT + SUM_LEN ? ' ' : block[i];
-
-		plain += c;
-		with_sign += (int8_t)c;
-	}
-	return parse_octal(block + SUM_AT, SUM_LEN, &stated) &&
-	       ((int64_t)stated == plain || (int64_t)stated == with_sign);
-}
-
-static bool is_zero(const uint8_t *block)
-{
-	return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
-}
-
 /* Goes on with `size` bytes and their padding, or what follows when there are none. */
 static void enter(struct tar_scan *t, enum place place, uint64_t size)
 {
-	t->padding = (uint32_t)(-size & (BLOCK - 1));
+	t->padding = (uint32_t)(-size & (TAR_BLOCK - 1));
 	t->left = size;
 	t->place = size > 0 ? place : IN_HEADER;
 }
@@ -122,12 +61,13 @@ static void enter_contents(struct tar_scan *t, uint64_t size)
 /* Acts on a whole header block. */
 static void take_header(struct tar_scan *t)
 {
-	uint8_t type = t->block[TYPE_AT];
+	uint8_t type = t->block[TAR_TYPE_AT];
 	uint64_t size;
 
-	if (is_zero(t->block))
+	if (tar_block_is_zero(t->block))
 		return;
-	if (!sum_is_right(t->block) || !parse_size(t->block + SIZE_AT, &size)) {
+	if (!tar_block_sum_is_right(t->block) ||
+		!tar_block_number(t->block + TAR_SIZE_AT, TAR_SIZE_LEN, &size)) {
 		t->place = IN_OPAQUE;
 		return;
 	}
@@ -163,11 +103,11 @@ static void take_header(struct tar_scan *t)
 
 static size_t gather_block(struct tar_scan *t, const uint8_t *bytes, size_t n)
 {
-	size_t k = min_size(n, BLOCK - t->have);
+	size_t k = min_size(n, TAR_BLOCK - t->have);
 
 	memcpy(t->block + t->have, bytes, k);
 	t->have += k;
-	if (t->have < BLOCK)
+	if (t->have < TAR_BLOCK)
 		return k;
 	t->have = 0;
 	if (t->place == IN_HEADER)

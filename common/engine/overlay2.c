@@ -18,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define OUT_SIZE (256u << 10)	  /* bytes that the sink is given in one go */
@@ -46,14 +45,6 @@ static void cleanup_fd(int *fd)
 	if (*fd >= 0)
 		close(*fd);
 	*fd = -1;
-}
-
-/* glibc has no name for it; it is there from Linux 5.6 on. */
-static int open_at(int dir, const char *name, uint64_t flags, uint64_t resolve)
-{
-	struct open_how how = { .flags = O_RDONLY | O_CLOEXEC | flags, .resolve = resolve };
-
-	return (int)syscall(SYS_openat2, dir, name, &how, sizeof(how));
 }
 
 static char *layer_path(
@@ -97,7 +88,7 @@ int overlay2_check(
 	path = layer_path(info, &top, "");
 	if (!path)
 		return err_nomem(err);
-	fd = open_at(AT_FDCWD, path, O_DIRECTORY, 0);
+	fd = file_openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
 	if (fd >= 0)
 		return 0;
 	return err_errno(err, errno, "%s",
@@ -235,8 +226,8 @@ static int odd_file(const struct tar_split_part *p, const char *what, struct err
 /* Links on the way are followed, as by the engine when it unpacks, but stay in the directory. */
 static int open_file(struct overlay2 *o, const char *name)
 {
-	return open_at(
-		o->diff, name, O_NOFOLLOW | O_NONBLOCK, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+	return file_openat2(o->diff, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0,
+		RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
 static int check_file(int fd, const struct tar_split_part *p, struct err *err)

@@ -30,6 +30,7 @@ struct tree_report {
 	/* Of a scan: */
 	uint64_t files_read, bytes_read;   /* contents that were read */
 	uint64_t files_known, bytes_known; /* contents that were not: the cache knew them */
+	bool cache_lost;		   /* the new one could not be written */
 	bool cache_damaged;		   /* there was one, and it was not used */
 	/* Of a restore: */
 	uint64_t files_written, bytes_written;
@@ -41,7 +42,7 @@ struct tree_report {
 /* Counts one; `path` is below the root ("" is the root itself). */
 void tree_note(struct tree_report *r, enum tree_note_kind kind, const char *path);
 
-/* A sentence about notes[kind] for people ("2 sockets were left out, the first one run/a.sock").
+/* A sentence about notes[kind] for people ("2 sockets were left out, the first one run/a").
  * Its n must not be 0. */
 #define TREE_SENTENCE_MAX 320
 char *tree_note_text(
