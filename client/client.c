@@ -1,6 +1,7 @@
 #include "client/client.h"
 
 #include "common/base/file.h"
+#include "common/base/log.h"
 #include "link/own_key.h"
 
 #include <stdio.h>
@@ -64,6 +65,20 @@ int client_open(
 		return -1;
 	}
 	*ret_target = t;
+	return 0;
+}
+
+int client_engine(const char *option, struct engine_address *ret, struct err *err)
+{
+	if (engine_choose(option, ret, err) != 0)
+		return -1;
+	if (ret->podmans)
+		log_info("there is no Docker here (" ENGINE_SOCKET "): taking Podman's %s",
+			ret->shown);
+	if (engine_address_is_open(ret))
+		log_warn("%s is without TLS: whoever can reach it, or change what passes, has the "
+			 "engine",
+			ret->shown);
 	return 0;
 }
 

@@ -29,8 +29,7 @@ static int parse(int argc, char **argv, struct doctor_options *o, struct err *er
 {
 	const struct option_row rows[] = {
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "look at the way to this target, too" },
-		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
-			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		ENGINE_OPTION_ROW(&o->engine),
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL, "print only notes and problems" },
 		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },

@@ -28,8 +28,7 @@ static int parse(
 {
 	const struct option_row rows[] = {
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "ask this target what it has" },
-		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
-			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		ENGINE_OPTION_ROW(&o->engine),
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL,
 			"print only the layers' names, with --to of those that TARGET lacks" },

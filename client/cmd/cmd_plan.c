@@ -47,8 +47,7 @@ static int parse(int argc, char **argv, struct plan_options *o, int *ret_args, s
 {
 	const struct option_row rows[] = {
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET", "the targets, with commas between them" },
-		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
-			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		ENGINE_OPTION_ROW(&o->engine),
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },
 		{ 0 },

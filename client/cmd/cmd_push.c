@@ -113,8 +113,7 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	const struct option_row rows[] = {
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET[,TARGET...]",
 			"the targets, names given to dray pair" },
-		{ "host", 'H', OPTION_TEXT, &o->engine, "ENGINE",
-			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		ENGINE_OPTION_ROW(&o->engine),
 		{ "read", 0, OPTION_TEXT, &o->read, "HOW",
 			"direct: the engine's own files; api: through it; auto (the default)" },
 		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },

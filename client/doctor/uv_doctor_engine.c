@@ -6,6 +6,7 @@
 #include "client/doctor/known_fixes.h"
 #include "common/base/text.h"
 #include "common/engine/engine.h"
+#include "common/engine/engine_choice.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -18,6 +19,7 @@
 
 struct survey {
 	struct checks *checks;
+	struct engine_address address;
 	struct engine *engine;
 };
 
@@ -51,6 +53,12 @@ static void check_rights(struct survey *s, const struct engine_info *info)
 	char path[sizeof(info->data_root) + sizeof(info->driver) + 16], shown[SHOWN_MAX];
 	bool classic = !info->podman && !info->containerd_store && !strchr(info->driver, '/');
 
+	if (info->remote) {
+		c.mark = MARK_FACT;
+		check_text(&c, "none over TCP: the engine is asked for everything");
+		checks_tell(s->checks, &c);
+		return;
+	}
 	if (!classic) {
 		c.mark = MARK_FACT;
 		check_text(&c, "none from this kind of store: the engine is asked for everything");
@@ -104,9 +112,8 @@ static void check_version(
 
 /* --- an engine that does not --- */
 
-static void advise(struct check *c, const char *host)
+static void advise_socket(struct check *c, const char *path)
 {
-	const char *path = strncmp(host, "unix://", 7) == 0 ? host + 7 : host;
 	char shown[SHOWN_MAX];
 
 	text_escape(shown, sizeof(shown), path, strlen(path));
@@ -123,16 +130,42 @@ static void advise(struct check *c, const char *host)
 			shown, strerror(errno));
 }
 
-static void tell_failure(struct checks *checks, const char *host, const struct err *err)
+static void tell_failure(
+	struct checks *checks, const struct engine_address *a, const struct err *err)
 {
 	struct check c = { .name = "engine", .mark = MARK_PROBLEM };
 
 	check_text(&c, "%s", err->text);
-	if (host && err->code == ERR_UNREACHABLE)
-		advise(&c, host);
+	if (a->socket && err->code == ERR_UNREACHABLE)
+		advise_socket(&c, a->socket);
+	else if (err->code == ERR_UNREACHABLE)
+		check_advice(&c, "is it there, and does it listen on TCP? docker -H %s version",
+			a->shown);
 	else
-		check_advice(&c, "name the engine's socket with -H or DOCKER_HOST");
+		check_advice(&c, "name the engine with -H or DOCKER_HOST");
 	checks_tell(checks, &c);
+}
+
+/* Which engine it is, and why: the first thing to look at when it is the wrong one. */
+static void check_choice(struct survey *s)
+{
+	const struct engine_address *a = &s->address;
+	struct check c = { .name = "choice", .mark = MARK_FACT };
+
+	check_text(&c, "the engine at %s: %s%s", a->shown, a->why,
+		!a->tls	    ? ""
+		: a->verify ? ", with TLS"
+			    : ", with TLS that does not ask who answers");
+	if (engine_address_is_open(a)) {
+		c.mark = MARK_NOTE;
+		check_advice(&c, "it is without TLS: whoever can reach it, or change what passes, "
+				 "has the engine");
+	} else if (a->tls && !a->verify) {
+		c.mark = MARK_NOTE;
+		check_advice(&c, "whoever answers in the engine's place gets the images: set "
+				 "DOCKER_TLS_VERIFY=1, or take SkipTLSVerify out of the context");
+	}
+	checks_tell(s->checks, &c);
 }
 
 /* --- the whole --- */
@@ -142,7 +175,7 @@ static void on_info(void *ctx, const struct engine_info *info, const struct err 
 	struct survey *s = ctx;
 
 	if (err) {
-		tell_failure(s->checks, engine_host(s->engine), err);
+		tell_failure(s->checks, &s->address, err);
 	} else {
 		check_engine(s, info);
 		check_rights(s, info);
@@ -154,20 +187,26 @@ static void on_info(void *ctx, const struct engine_info *info, const struct err 
 	engine_close(s->engine, NULL, NULL);
 }
 
-void doctor_engine(struct checks *checks, const char *engine)
+void doctor_engine(struct checks *checks, const char *option)
 {
 	struct survey s = { .checks = checks };
 	uv_loop_t loop;
 	struct err err;
 	int left;
 
+	if (engine_choose(option, &s.address, &err) != 0) {
+		tell_failure(checks, &s.address, &err);
+		return;
+	}
+	check_choice(&s);
 	uv_loop_init(&loop);
-	if (engine_open(&loop, engine, &s.engine, &err) == 0)
+	if (engine_open(&loop, &s.address, &s.engine, &err) == 0)
 		engine_get_info(s.engine, on_info, &s);
 	else
-		tell_failure(checks, NULL, &err);
+		tell_failure(checks, &s.address, &err);
 	uv_run(&loop, UV_RUN_DEFAULT);
 	left = uv_loop_close(&loop);
 	assert(left == 0);
 	(void)left;
+	engine_address_done(&s.address);
 }

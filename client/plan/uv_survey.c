@@ -6,6 +6,7 @@
  */
 #include "client/plan/uv_survey.h"
 
+#include "client/client.h"
 #include "client/push/offer.h"
 #include "link/uv_reach.h"
 #include "protocol/grant.h"
@@ -29,6 +30,7 @@ static void end_loop(uv_loop_t *loop)
 
 struct engine_survey {
 	uv_loop_t loop;
+	struct engine_address address;
 	struct engine *engine;
 	struct survey_image *images;
 	size_t n, at;
@@ -95,13 +97,15 @@ void survey_engine(const char *engine, struct survey_image *images, size_t n)
 	struct err err;
 
 	uv_loop_init(&s.loop);
-	if (engine_open(&s.loop, engine, &s.engine, &err) == 0) {
+	if (client_engine(engine, &s.address, &err) == 0 &&
+		engine_open(&s.loop, &s.address, &s.engine, &err) == 0) {
 		next_image(&s);
 	} else {
 		for (size_t i = 0; i < n; i++)
 			images[i].err = err;
 	}
 	end_loop(&s.loop);
+	engine_address_done(&s.address);
 }
 
 void survey_done(struct survey_image *images, size_t n)

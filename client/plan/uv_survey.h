@@ -16,8 +16,8 @@ struct survey_image {
 	struct err err;		/* why nothing is known of it */
 };
 
-/* Asks the engine (-H, or NULL) about the images, whose `typed` is set and all else zero. For
- * survey_done. */
+/* Asks the engine (what -H was given, or NULL) about the images, whose `typed` is set and all else
+ * zero. For survey_done. */
 void survey_engine(const char *engine, struct survey_image *images, size_t n);
 
 void survey_done(struct survey_image *images, size_t n);

@@ -6,6 +6,7 @@
  */
 #include "client/push/uv_push_run.h"
 
+#include "client/client.h"
 #include "client/cmd/exit_code.h"
 #include "client/push/uv_target.h"
 #include "common/base/log.h"
@@ -26,6 +27,7 @@ struct run {
 	uv_loop_t loop;
 	uv_signal_t signals[2];
 	uv_timer_t clock; /* for progress */
+	struct engine_address address;
 	struct engine *engine;
 	struct readings *readings;
 	struct report report;
@@ -244,8 +246,8 @@ static int start(struct run *r, struct err *err)
 	r->images = calloc(r->o->n_images, sizeof(*r->images));
 	if (!r->images)
 		return err_nomem(err);
-	if (start_report(r, err) != 0 ||
-		engine_open(&r->loop, r->o->engine, &r->engine, err) != 0 ||
+	if (start_report(r, err) != 0 || client_engine(r->o->engine, &r->address, err) != 0 ||
+		engine_open(&r->loop, &r->address, &r->engine, err) != 0 ||
 		readings_new(&r->loop, r->engine, more_readers, r, &r->readings, err) != 0 ||
 		make_targets(r, err) != 0)
 		return -1;
@@ -267,6 +269,7 @@ static void free_run(struct run *r)
 	for (size_t i = 0; r->images && i < r->o->n_images; i++)
 		facts_done(&r->images[i].facts);
 	report_end(&r->report);
+	engine_address_done(&r->address);
 	free(r->images);
 	free(r);
 }

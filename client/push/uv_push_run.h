@@ -16,7 +16,7 @@ struct push_run_options {
 	size_t n_images;
 	struct target *const *targets;
 	size_t n_targets;
-	const char *engine; /* -H, or NULL */
+	const char *engine; /* what -H was given, or NULL */
 	const struct key_pair *key;
 	int level; /* zstd's; 0: none; LEVEL_AUTO */
 	enum engine_read read;

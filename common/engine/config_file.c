@@ -18,7 +18,7 @@ static bool read_imagedb(
 	char hex[DIGEST_HEX_LEN + 1];
 	struct digest got;
 
-	if (info->data_root[0] != '/' || !is_plain_name(info->driver))
+	if (info->remote || info->data_root[0] != '/' || !is_plain_name(info->driver))
 		return false;
 	digest_hex(config, hex);
 	snprintf(path, sizeof(path), "%s/image/%s/imagedb/content/sha256/%s", info->data_root,

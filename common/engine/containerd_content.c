@@ -37,7 +37,7 @@ int containerd_content_path(
 	char text[DIGEST_TEXT_LEN + 1];
 	int why = ENOENT;
 
-	for (size_t i = 0; i < ROOTS; i++) {
+	for (size_t i = 0; i < ROOTS && !info->remote; i++) {
 		char *path = blob_path(info, i, blob);
 
 		if (!path)

@@ -7,52 +7,19 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/un.h>
-
-#define DEFAULT_HOST "unix:///var/run/docker.sock"
-#define UNIX_SCHEME "unix://"
 
 /* --- opening and closing --- */
 
-static int check_host(const char *host, const char **ret_path, struct err *err)
+int engine_open(
+	uv_loop_t *loop, const struct engine_address *address, struct engine **ret, struct err *err)
 {
-	char shown[200];
-	const char *path = host + strlen(UNIX_SCHEME);
+	struct engine *e = calloc(1, sizeof(*e));
 
-	text_escape(shown, sizeof(shown), host, strlen(host));
-	if (strncmp(host, UNIX_SCHEME, strlen(UNIX_SCHEME)) != 0 || *path != '/')
-		return err_set(err, ERR_USAGE,
-			"engine address \"%s\" is not supported: use unix:///path/to/docker.sock",
-			shown);
-	if (strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		return err_set(err, ERR_USAGE,
-			"engine address \"%s\" is too long for a unix socket", shown);
-	*ret_path = path;
-	return 0;
-}
-
-int engine_open(uv_loop_t *loop, const char *host, struct engine **ret, struct err *err)
-{
-	struct engine *e;
-	const char *path = NULL;
-
-	if (!host)
-		host = getenv("DOCKER_HOST");
-	if (!host || !*host)
-		host = DEFAULT_HOST;
-	if (check_host(host, &path, err) != 0)
-		return -1;
-	e = calloc(1, sizeof(*e));
 	if (!e)
 		return err_nomem(err);
 	e->loop = loop;
-	e->host = strdup(host);
-	if (!e->host) {
-		free(e);
-		return err_nomem(err);
-	}
-	if (http_open(loop, e->host, path, &e->http, err) != 0) {
-		free(e->host);
+	e->address = address;
+	if (http_open(loop, address, &e->http, err) != 0) {
 		free(e);
 		return -1;
 	}
@@ -67,7 +34,6 @@ static void http_was_closed(void *ctx)
 	void *done_ctx = e->closed_ctx;
 
 	image_cache_done(&e->cache);
-	free(e->host);
 	free(e);
 	if (done)
 		done(done_ctx);
@@ -94,7 +60,7 @@ void engine_close(struct engine *e, void (*done)(void *ctx), void *ctx)
 
 const char *engine_host(const struct engine *e)
 {
-	return e->host;
+	return e->address->shown;
 }
 
 /* --- plain calls --- */
@@ -169,8 +135,10 @@ static int take_facts(struct engine_call *c, int status, const struct buf *body,
 /* The end of the facts, for the one who wants them or for a call that needs them. */
 static void end_info(struct engine_call *c, const struct err *err)
 {
-	struct engine_call call = *c;
+	struct engine_call call;
 
+	c->info.remote = !engine_address_is_local(c->engine->address);
+	call = *c;
 	if (!err) {
 		c->engine->facts = c->info;
 		c->engine->facts_known = true;

@@ -9,14 +9,15 @@
 
 #include "common/base/err.h"
 #include "common/cargo/oci_manifest.h"
+#include "common/engine/engine_address.h"
 
 #include <uv.h>
 
 struct engine;
 
-/* `host` as in -H: "unix:///path" (tcp comes later: other schemes are ERR_USAGE). NULL:
- * DOCKER_HOST, else unix:///var/run/docker.sock. Connects to nothing yet. */
-int engine_open(uv_loop_t *loop, const char *host, struct engine **ret, struct err *err) MUST_CHECK;
+/* Connects to nothing yet. The address (engine_choice.h) must outlive the engine. */
+int engine_open(uv_loop_t *loop, const struct engine_address *address, struct engine **ret,
+	struct err *err) MUST_CHECK;
 
 /* Cancels what is under way (its callbacks fire with ERR_INTERRUPTED), closes all handles, then
  * calls `done` (may be NULL) and frees. */
@@ -45,6 +46,7 @@ struct engine_info {
 	char os_arch[64];
 	bool podman;
 	bool containerd_store; /* images are kept by containerd */
+	bool remote;	       /* spoken to over TCP: its files are not looked for here */
 	/* "" where the engine does not tell: */
 	char min_api_version[16];
 	char containerd[64], runc[64]; /* their versions */

@@ -42,7 +42,7 @@ struct engine_call {
 struct engine {
 	uv_loop_t *loop;
 	struct http *http;
-	char *host;
+	const struct engine_address *address;
 	struct image_cache cache;
 	struct engine_info facts; /* what it said last */
 	bool facts_known;

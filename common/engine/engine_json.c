@@ -263,12 +263,24 @@ int engine_json_uses_image(const json_t *list, const struct digest *id, bool *re
 	return 0;
 }
 
+/* What Go's server answers to plain HTTP where it expects TLS. */
+static bool wants_tls(const struct buf *body)
+{
+	static const char text[] = "HTTP request to an HTTPS server";
+
+	return memmem(buf_bytes(body), buf_len(body), text, sizeof(text) - 1) != NULL;
+}
+
 int engine_json_error(int status, const struct buf *body, struct err *err)
 {
 	json_t *o = NULL;
 	const char *message = NULL;
 	char shown[MESSAGE_SHOWN_MAX];
 
+	if (status == 400 && wants_tls(body))
+		return err_set(err, ERR_UNREACHABLE,
+			"the engine wants TLS (set DOCKER_TLS_VERIFY=1 and, for the certificates, "
+			"DOCKER_CERT_PATH, or take a context that has them)");
 	if (engine_json_parse(body, "an error", &o, NULL) == 0)
 		message = json_string_value(json_object_get(o, "message"));
 	if (message)

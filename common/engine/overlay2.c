@@ -77,6 +77,8 @@ int overlay2_check(
 	char shown[sizeof(info->data_root)];
 	struct digest top;
 
+	if (info->remote)
+		return err_set(err, ERR_FAILED, "it is spoken to over TCP");
 	if (strcmp(info->driver, "overlay2") != 0)
 		return err_set(err, ERR_FAILED, "its storage driver is %s, not overlay2",
 			text_escape(shown, sizeof(shown), info->driver, strlen(info->driver)));

@@ -29,8 +29,6 @@ static void maybe_freed(struct http *h)
 
 	if (--h->open_handles > 0)
 		return;
-	free(h->host);
-	free(h->socket_path);
 	free(h);
 	if (done)
 		done(ctx);
@@ -323,21 +321,18 @@ static bool init_multi(struct http *h)
 	       curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h) == CURLM_OK;
 }
 
-int http_open(uv_loop_t *loop, const char *host, const char *socket_path, struct http **ret,
-	struct err *err)
+int http_open(
+	uv_loop_t *loop, const struct engine_address *address, struct http **ret, struct err *err)
 {
 	struct http *h = calloc(1, sizeof(*h));
 
 	if (!h)
 		return err_nomem(err);
 	h->loop = loop;
-	h->host = strdup(host);
-	h->socket_path = strdup(socket_path);
-	if (!h->host || !h->socket_path || !init_multi(h)) {
+	h->address = address;
+	if (!init_multi(h)) {
 		if (h->multi)
 			curl_multi_cleanup(h->multi);
-		free(h->host);
-		free(h->socket_path);
 		free(h);
 		return err_nomem(err);
 	}

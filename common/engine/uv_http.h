@@ -1,17 +1,20 @@
 /*
- * HTTP/1.1 over a unix socket on the event loop, by libcurl: what the engine's API needs and no
- * more. Connections are kept alive. All functions are called on the loop's thread; callbacks fire
- * there and never from inside the call that caused them.
+ * HTTP/1.1 over a unix socket, TCP or TLS on the event loop, by libcurl: what the engine's API
+ * needs and no more. Connections are kept alive. All functions are called on the loop's thread;
+ * callbacks fire there and never from inside the call that caused them.
  */
 #pragma once
 
 #include "common/base/buf.h"
 #include "common/base/err.h"
+#include "common/engine/engine_address.h"
 
 #include <uv.h>
 
 #define HTTP_HEADERS_MAX (16u << 10) /* bytes of an answer's header lines */
 #define HTTP_ERROR_MAX (64u << 10)   /* bytes kept of the body of an answer that is no 2xx */
+#define HTTP_CONNECT_SECONDS 30u     /* as docker */
+#define HTTP_WHY_MAX 256u	     /* libcurl's own words for a failure */
 
 struct http;
 struct http_request;
@@ -51,10 +54,11 @@ struct http_request {
 	size_t header_bytes;
 	bool canceled, broken; /* `broken`: `err` is the reason to stop */
 	struct err err;
+	char why[HTTP_WHY_MAX]; /* "" where libcurl has none */
 };
 
-/* `host` is for messages; `socket_path` was checked to fit a socket address. */
-int http_open(uv_loop_t *loop, const char *host, const char *socket_path, struct http **ret,
+/* The address must outlive the client. */
+int http_open(uv_loop_t *loop, const struct engine_address *address, struct http **ret,
 	struct err *err) MUST_CHECK;
 
 /* Cancels all requests, and from now on every new one. */

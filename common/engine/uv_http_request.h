@@ -11,8 +11,7 @@ struct http {
 	uv_timer_t timer;
 	uv_idle_t idle;
 	struct http_request *requests;
-	char *host;
-	char *socket_path;
+	const struct engine_address *address;
 	unsigned open_handles;	     /* the timer, the idle handle and every poll */
 	bool due;		     /* libcurl asked to be run at once */
 	bool stopped, closing, gone; /* `gone`: the multi handle was freed */

@@ -254,8 +254,8 @@ static int choose(struct engine *e, const struct engine_info *info,
 	*ret = way != READ_API && overlay2_check(info, image, &why) == 0;
 	if (way != READ_DIRECT || *ret)
 		return 0;
-	return err_set(err, ERR_FAILED, "cannot read the files of the engine at %s: %s", e->host,
-		why.text);
+	return err_set(err, ERR_FAILED, "cannot read the files of the engine at %s: %s",
+		engine_host(e), why.text);
 }
 
 int engine_read_start(struct engine *e, const struct engine_info *info,

@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
+#include "common/engine/engine_choice.h"
 #include "server/peer/uv_listener.h"
 #include "server/process/supervisor.h"
 
@@ -127,6 +128,17 @@ static int serve(const struct serve_options *o, int *ret_code, struct err *err)
 
 /* --- options --- */
 
+/* The engine process chooses again, when it starts; what is wrong is to be known now. */
+static int check_engine(const char *option, struct err *err)
+{
+	struct engine_address a;
+
+	if (engine_choose(option, &a, err) != 0)
+		return -1;
+	engine_address_done(&a);
+	return 0;
+}
+
 static int check(const struct serve_options *o, int n_args, struct err *err)
 {
 	if (n_args != 0)
@@ -139,7 +151,7 @@ static int check(const struct serve_options *o, int n_args, struct err *err)
 		if (uv_listener_check(o->listen.items[i], err) != 0)
 			return -1;
 	}
-	return 0;
+	return check_engine(o->engine, err);
 }
 
 static const char serve_text[] =
@@ -156,8 +168,7 @@ int cmd_serve(int argc, char **argv)
 			"listen here (default :7747); may be repeated" },
 		{ "state", 0, OPTION_TEXT, &o.state, "DIR",
 			"keys, invites and store (default: DRAYD_STATE_DIR, else /var/lib/dray)" },
-		{ "host", 'H', OPTION_TEXT, &o.engine, "ENGINE",
-			"the engine's socket (default: DOCKER_HOST, else the system's)" },
+		ENGINE_OPTION_ROW(&o.engine),
 		{ "cache", 0, OPTION_SIZE, &o.cache, "SIZE",
 			"keep at most this much (default: 10G, or a tenth of the file system)" },
 		{ "verbose", 'v', OPTION_FLAG, &o.verbose, NULL, "say more" },

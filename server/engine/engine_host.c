@@ -301,7 +301,7 @@ static void free_host(struct engine_host *h)
 	free(h);
 }
 
-static int open_parts(struct engine_host *h, uv_loop_t *loop, const char *engine,
+static int open_parts(struct engine_host *h, uv_loop_t *loop, const struct engine_address *engine,
 	const char *state_dir, struct err *err)
 {
 	static const struct engine_port_ops ops = { .message = on_message, .lost = on_lost };
@@ -323,7 +323,7 @@ static int open_parts(struct engine_host *h, uv_loop_t *loop, const char *engine
 	return 0;
 }
 
-int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir,
+int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, const char *state_dir,
 	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, struct engine_host **ret,
 	struct err *err)
 {

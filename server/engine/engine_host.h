@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "common/engine/engine_address.h"
 #include "server/engine/engine_port.h"
 
 #include <uv.h>
@@ -22,9 +23,9 @@ typedef bool engine_may_tag_fn(void *ctx, const char *key, const char *tag);
 /* May this key know of an image with these tags (none: an image without a name)? */
 typedef bool engine_may_see_fn(void *ctx, const char *key, const char *const *tags, size_t n);
 
-/* `engine` as for -H. Keeps its journal in `state_dir`/loads and begins to clean up after the last
- * run; an engine that cannot be reached is no error yet. */
-int engine_host_start(uv_loop_t *loop, const char *engine, const char *state_dir,
+/* The engine's address must outlive it. Keeps its journal in `state_dir`/loads and begins to clean
+ * up after the last run; an engine that cannot be reached is no error yet. */
+int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, const char *state_dir,
 	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, struct engine_host **ret,
 	struct err *err) MUST_CHECK;
 

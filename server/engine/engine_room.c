@@ -37,7 +37,8 @@ uint64_t engine_room(const struct engine_info *info)
 	struct statfs fs;
 	uint64_t bytes;
 
-	if (!is_engines(info) || statfs(info->data_root, &fs) != 0 || compresses(&fs) ||
+	if (info->remote || !is_engines(info) || statfs(info->data_root, &fs) != 0 ||
+		compresses(&fs) ||
 		__builtin_mul_overflow((uint64_t)fs.f_bfree, (uint64_t)fs.f_bsize, &bytes))
 		return ENGINE_ROOM_UNKNOWN;
 	return bytes;

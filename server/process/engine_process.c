@@ -1,16 +1,18 @@
 /*
  * `drayd engine-process`, a child of the supervisor: what reaches the engine. It has the engine's
- * socket, the journal of loads and its own view of the keys, and no network; what a network process
- * says to it goes no further than the keyring lets that key. Happy path: enter the sandbox, begin
- * to clean up after the last run, say that it is ready, serve one network process after the other.
- * Failure modes: a network process that goes away, whose jobs are broken off and cleaned up after
- * while the next one is served already; an engine that is away, which is for the jobs to tell.
+ * socket, the journal of loads and its own view of the keys, and no network, unless the engine is
+ * on TCP; what a network process says to it goes no further than the keyring lets that key. Happy
+ * path: enter the sandbox, begin to clean up after the last run, say that it is ready, serve one
+ * network process after the other. Failure modes: a network process that goes away, whose jobs are
+ * broken off and cleaned up after while the next one is served already; an engine that is away,
+ * which is for the jobs to tell.
  */
 #include "server/cmd/cmd.h"
 
 #include "common/base/log.h"
 #include "common/base/options.h"
 #include "common/base/program.h"
+#include "common/engine/engine_choice.h"
 #include "protocol/grant.h"
 #include "server/engine/engine_host.h"
 #include "server/keys/keyring.h"
@@ -25,6 +27,7 @@
 struct engine_process {
 	uv_loop_t loop;
 	struct keyring *keyring; /* a view */
+	struct engine_address engine;
 	struct service *service;
 	struct engine_host *host;
 	uv_timer_t patience; /* after an urgent stop */
@@ -110,6 +113,30 @@ static void on_stop(void *ctx, bool now)
 
 /* --- starting --- */
 
+/* The files that name the engine are read now, as root where that is; what they said is kept. */
+static int choose_engine(struct engine_process *p, const char *option, struct err *err)
+{
+	const struct engine_address *a = &p->engine;
+
+	if (engine_choose(option, &p->engine, err) != 0)
+		return -1;
+	if (!option)
+		log_info("the engine is at %s (%s)", a->shown, a->why);
+	if (engine_address_is_open(a))
+		log_warn("%s is without TLS: whoever can reach it, or change what passes, has the "
+			 "engine",
+			a->shown);
+	return 0;
+}
+
+static int enter_sandbox(const struct engine_process *p, struct err *err)
+{
+	enum sandbox kind = engine_address_is_local(&p->engine) ? SANDBOX_ENGINE
+								: SANDBOX_ENGINE_TCP;
+
+	return sandbox_enter(kind, NULL, 0, err);
+}
+
 static int start(struct engine_process *p, const struct engine_options *o, struct err *err)
 {
 	static const struct service_ops ops = {
@@ -117,10 +144,10 @@ static int start(struct engine_process *p, const struct engine_options *o, struc
 	};
 
 	if (service_open(&p->loop, &ops, p, &p->service, err) != 0 ||
-		sandbox_enter(SANDBOX_ENGINE, NULL, 0, err) != 0 ||
+		choose_engine(p, o->engine, err) != 0 || enter_sandbox(p, err) != 0 ||
 		keyring_view(o->state, &p->keyring, err) != 0 ||
 		engine_host_start(
-			&p->loop, o->engine, o->state, may_tag, may_see, p, &p->host, err) != 0)
+			&p->loop, &p->engine, o->state, may_tag, may_see, p, &p->host, err) != 0)
 		return -1;
 	service_ready(p->service);
 	return 0;
@@ -144,6 +171,7 @@ static int run(const struct engine_options *o, struct err *err)
 	assert(left == 0);
 	(void)left;
 	keyring_close(p->keyring);
+	engine_address_done(&p->engine);
 	free(p);
 	return r;
 }
@@ -153,7 +181,7 @@ int cmd_engine_process(int argc, char **argv)
 	struct engine_options o = { 0 };
 	const struct option_row rows[] = {
 		{ "state", 0, OPTION_TEXT, &o.state, "DIR", "keys and the journal of loads" },
-		{ "host", 'H', OPTION_TEXT, &o.engine, "ENGINE", "the engine's socket" },
+		ENGINE_OPTION_ROW(&o.engine),
 		{ "verbose", 'v', OPTION_FLAG, &o.verbose, NULL, "say more" },
 		{ 0 },
 	};

@@ -70,13 +70,15 @@ static const unsigned kept_capabilities[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_D
 struct rules {
 	int families[FAMILIES_MAX]; /* that sockets may be of, ascending */
 	size_t n;
-	bool pairs; /* socketpair */
+	bool pairs;	 /* socketpair */
+	bool calls_only; /* no socket may wait for others to connect to it */
 };
 
 static const struct rules rules_of[] = {
-	[SANDBOX_NET] = { { AF_INET, AF_INET6 }, 2, false },
+	[SANDBOX_NET] = { { AF_INET, AF_INET6 }, 2, false, false },
 	/* curl wakes itself up by a pair */
-	[SANDBOX_ENGINE] = { { AF_UNIX }, 1, true },
+	[SANDBOX_ENGINE] = { { AF_UNIX }, 1, true, false },
+	[SANDBOX_ENGINE_TCP] = { { AF_INET, AF_INET6 }, 2, true, true },
 };
 
 static int failed(int r, const char *what, struct err *err)
@@ -134,6 +136,20 @@ static int allow_families(
 	return r == 0 ? 0 : failed(r, "sockets", err);
 }
 
+static int forbid_waiting(scmp_filter_ctx filter, struct err *err)
+{
+	static const int calls[] = { SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(accept),
+		SCMP_SYS(accept4) };
+
+	for (size_t i = 0; i < ARRAY_LEN(calls); i++) {
+		int r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), calls[i], 0);
+
+		if (r != 0)
+			return failed(r, "waiting for connections", err);
+	}
+	return 0;
+}
+
 static int load_filter(scmp_filter_ctx filter, const struct rules *rules, struct err *err)
 {
 	int r;
@@ -146,6 +162,8 @@ static int load_filter(scmp_filter_ctx filter, const struct rules *rules, struct
 		if (r != 0)
 			return failed(r, "socket pairs", err);
 	}
+	if (rules->calls_only && forbid_waiting(filter, err) != 0)
+		return -1;
 	r = seccomp_load(filter); /* with PR_SET_NO_NEW_PRIVS */
 	return r == 0 ? 0 : failed(r, "system calls (a kernel with seccomp is needed)", err);
 }

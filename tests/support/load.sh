@@ -4,7 +4,8 @@
 
 SUPPORT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 export LC_ALL=C.UTF-8 PATH=/usr/sbin:/usr/bin:/sbin:/bin
-unset DOCKER_HOST DOCKER_CONTEXT DRAY_CONFIG_DIR DRAYD_STATE_DIR
+unset DOCKER_HOST DOCKER_CONTEXT DOCKER_CONFIG DOCKER_CERT_PATH DOCKER_TLS_VERIFY DOCKER_TLS
+unset DRAY_CONFIG_DIR DRAYD_STATE_DIR
 
 # shellcheck source=tests/support/engine
 . "$SUPPORT/engine"

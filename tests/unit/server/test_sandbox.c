@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/landlock.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -180,6 +181,35 @@ static void the_engine_process_has_no_way_to_the_network(void **state)
 {
 	(void)state;
 	assert_as_expected(try_as_engine);
+}
+
+static void try_as_engine_tcp(void)
+{
+	struct sockaddr_in any = { .sin_family = AF_INET };
+	int caller, pair[2];
+
+	enter(SANDBOX_ENGINE_TCP);
+	EXPECT(socket(AF_UNIX, SOCK_STREAM, 0), EACCES);
+	EXPECT(socket(AF_NETLINK, SOCK_RAW, 0), EACCES);
+	EXPECT(socket(AF_PACKET, SOCK_RAW, 0), EACCES);
+	EXPECT(socket(AF_INET6, SOCK_STREAM, 0), 0);
+	EXPECT(caller = socket(AF_INET, SOCK_STREAM, 0), 0);
+	EXPECT(bind(caller, (struct sockaddr *)&any, sizeof(any)), EACCES);
+	EXPECT(listen(caller, 1), EACCES);
+	EXPECT(accept(caller, NULL, NULL), EACCES);
+	EXPECT(accept4(caller, NULL, NULL, 0), EACCES);
+	any.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	any.sin_port = htons(1);
+	EXPECT(connect(caller, (struct sockaddr *)&any, sizeof(any)), ECONNREFUSED);
+	EXPECT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	try_other_programs_and_processes();
+	try_the_system();
+}
+
+static void the_engine_process_may_call_an_engine_on_tcp_and_no_local_one(void **state)
+{
+	(void)state;
+	assert_as_expected(try_as_engine_tcp);
 }
 
 /* --- files --- */
@@ -366,7 +396,8 @@ static void the_memory_of_the_other_process_is_closed(void **state)
 
 RUN_TESTS(TEST(the_network_process_has_no_way_to_a_unix_socket),
 	TEST(the_network_process_has_no_way_to_files_that_are_not_its_own),
-	TEST(the_engine_process_has_no_way_to_the_network), TEST(it_needs_no_root),
+	TEST(the_engine_process_has_no_way_to_the_network),
+	TEST(the_engine_process_may_call_an_engine_on_tcp_and_no_local_one), TEST(it_needs_no_root),
 	TEST(it_is_refused_beside_other_threads), TEST(it_holds_in_threads_that_are_started_in_it),
 	TEST(a_socket_that_was_open_accepts_but_does_not_connect),
 	TEST(the_memory_of_the_other_process_is_closed))
