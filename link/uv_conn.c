@@ -279,6 +279,18 @@ void uv_conn_pump(struct uv_conn *c)
 
 /* --- the owner's side --- */
 
+void uv_conn_join(struct uv_conn *c, const struct lane_key *lane)
+{
+	struct err err;
+
+	if (c->closing)
+		return;
+	if (session_join(c->session, lane, &err) != 0)
+		uv_conn_close(c, &err);
+	c->resuming = true;
+	uv_conn_pump(c);
+}
+
 int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err)
 {
 	if (c->closing || !c->connected)

@@ -17,6 +17,8 @@
 struct uv_conn;
 
 struct uv_conn_ops {
+	/* Of a uv_reach: the peer's socket is reached, the handshake begins. May be NULL. */
+	void (*reached)(void *ctx);
 	/* The handshake is done and messages may be sent (session_ready). */
 	void (*ready)(void *ctx);
 	/* `m` is valid during the call. -1 closes the connection with that error. */
@@ -38,6 +40,9 @@ int uv_conn_open(uv_loop_t *loop, int fd, const char *where, const struct sessio
 int uv_conn_accept(uv_stream_t *listener, const struct session_config *config,
 	const struct uv_conn_ops *ops, void *ctx, struct uv_conn **ret,
 	struct sockaddr_storage *ret_peer, struct err *err) MUST_CHECK;
+
+/* Of a connection with lane_later: what it is a lane of. `ready` fires later, from the loop. */
+void uv_conn_join(struct uv_conn *c, const struct lane_key *lane);
 
 int uv_conn_send(struct uv_conn *c, const struct message *m, struct err *err) MUST_CHECK;
 size_t uv_conn_room(const struct uv_conn *c);

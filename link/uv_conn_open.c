@@ -47,6 +47,7 @@ static int conn_start(struct uv_conn *c, struct err *err)
 	c->config.now_ms = uv_now(c->tcp.loop);
 	c->session = session_new(&c->config);
 	sodium_memzero(c->config.psk, sizeof(c->config.psk));
+	sodium_memzero(&c->config.lane, sizeof(c->config.lane));
 	if (!c->session)
 		return err_nomem(err);
 	c->connected = true;

@@ -66,9 +66,22 @@ static void on_dialled(void *ctx, int fd, const struct err *dial_err)
 	if (fd < 0)
 		err = r->why.code ? r->why : *dial_err;
 	else if (uv_conn_open(r->loop, fd, address_print(&r->address, where), &r->config, &ops, r,
-			 &r->conn, &err) == 0)
+			 &r->conn, &err) == 0) {
+		if (r->ops.reached)
+			r->ops.reached(r->ctx);
 		return;
+	}
 	on_closed(r, &err);
+}
+
+void uv_reach_join(struct uv_reach *r, const struct lane_key *lane)
+{
+	if (r->conn) {
+		uv_conn_join(r->conn, lane);
+		return;
+	}
+	r->config.lane = *lane;
+	r->config.lane_later = false;
 }
 
 int uv_reach_start(uv_loop_t *loop, const struct address *address,

@@ -15,6 +15,9 @@ int uv_reach_start(uv_loop_t *loop, const struct address *address,
 	const struct session_config *config, const struct uv_conn_ops *ops, void *ctx,
 	struct uv_reach **ret, struct err *err) MUST_CHECK;
 
+/* Of a connection with lane_later, at any time before `closed`: what it is a lane of. */
+void uv_reach_join(struct uv_reach *r, const struct lane_key *lane);
+
 /* The connection, NULL while dialling. */
 struct uv_conn *uv_reach_conn(const struct uv_reach *r);
 

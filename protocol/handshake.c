@@ -128,12 +128,12 @@ const struct handshake_result *handshake_result(const struct handshake *h)
 }
 
 void handshake_split(struct handshake *h, uint8_t ret_send[KEY_LEN], uint8_t ret_receive[KEY_LEN],
-	uint8_t ret_channel_id[NOISE_HASH_LEN])
+	uint8_t ret_lane_secret[LANE_SECRET_LEN], uint8_t ret_channel_id[NOISE_HASH_LEN])
 {
 	if (h->config.initiator)
-		noise_split(&h->noise, ret_send, ret_receive);
+		noise_split(&h->noise, ret_send, ret_receive, ret_lane_secret);
 	else
-		noise_split(&h->noise, ret_receive, ret_send);
+		noise_split(&h->noise, ret_receive, ret_send, ret_lane_secret);
 	memcpy(ret_channel_id, h->noise.h, NOISE_HASH_LEN);
 	noise_wipe(&h->noise);
 }
@@ -248,6 +248,11 @@ int handshake_read_2(struct handshake *h, const uint8_t in[HANDSHAKE_LEN_2], str
 
 /* --- message 3: u8 mode | u8 label_len | label[62] | u32 features | session_id[16] |
  * lane session[16] | u16 lane | lane proof[32] | 0[122] --- */
+
+void handshake_join(struct handshake *h, const struct lane_key *lane)
+{
+	h->config.lane = *lane;
+}
 
 int handshake_write_3(struct handshake *h, uint8_t ret[HANDSHAKE_LEN_3], struct err *err)
 {

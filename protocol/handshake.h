@@ -44,6 +44,9 @@ int handshake_write_2(
 	struct handshake *h, uint8_t ret[HANDSHAKE_LEN_2], struct err *err) MUST_CHECK;
 int handshake_read_2(
 	struct handshake *h, const uint8_t in[HANDSHAKE_LEN_2], struct err *err) MUST_CHECK;
+/* What this connection is a lane of, before message 3 is written. */
+void handshake_join(struct handshake *h, const struct lane_key *lane);
+
 int handshake_write_3(
 	struct handshake *h, uint8_t ret[HANDSHAKE_LEN_3], struct err *err) MUST_CHECK;
 int handshake_read_3(
@@ -51,6 +54,7 @@ int handshake_read_3(
 
 const struct handshake_result *handshake_result(const struct handshake *h);
 
-/* The keys of the two directions as this side sees them, and the handshake hash. Once. */
+/* The keys of the two directions as this side sees them, the secret of the lanes that the session
+ * may get, and the handshake hash. Once. */
 void handshake_split(struct handshake *h, uint8_t ret_send[KEY_LEN], uint8_t ret_receive[KEY_LEN],
-	uint8_t ret_channel_id[NOISE_HASH_LEN]);
+	uint8_t ret_lane_secret[LANE_SECRET_LEN], uint8_t ret_channel_id[NOISE_HASH_LEN]);

@@ -16,7 +16,7 @@
 struct lane_key {
 	uint8_t session[LANE_ID_LEN];	 /* lane 0's session id */
 	uint16_t number;		 /* 1 to LANES_MAX - 1; 0: this is no lane */
-	uint8_t secret[LANE_SECRET_LEN]; /* from lane 0's WELCOME */
+	uint8_t secret[LANE_SECRET_LEN]; /* session_lane_secret of lane 0 */
 };
 
 /* What a connection claims to be. */

@@ -255,15 +255,16 @@ bool noise_read_3(struct noise *no, const uint8_t *psk, const uint8_t *rest, siz
 }
 
 void noise_split(struct noise *no, uint8_t ret_to_responder[NOISE_KEY_LEN],
-	uint8_t ret_to_initiator[NOISE_KEY_LEN])
+	uint8_t ret_to_initiator[NOISE_KEY_LEN], uint8_t ret_further[NOISE_KEY_LEN])
 {
-	uint8_t second[NOISE_HASH_LEN], unused[NOISE_HASH_LEN];
+	uint8_t second[NOISE_HASH_LEN], third[NOISE_HASH_LEN];
 
 	take_step(no, no->initiator, 4);
-	hkdf(no, NULL, 0, second, unused);
+	hkdf(no, NULL, 0, second, third);
 	memcpy(ret_to_responder, no->ck, NOISE_KEY_LEN);
 	memcpy(ret_to_initiator, second, NOISE_KEY_LEN);
+	memcpy(ret_further, third, NOISE_KEY_LEN);
 	sodium_memzero(no->ck, sizeof(no->ck));
 	sodium_memzero(second, sizeof(second));
-	sodium_memzero(unused, sizeof(unused));
+	sodium_memzero(third, sizeof(third));
 }

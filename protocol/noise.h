@@ -57,9 +57,10 @@ bool noise_read_3_key(struct noise *no, const uint8_t *sealed_key) MUST_CHECK;
 bool noise_read_3(struct noise *no, const uint8_t *psk, const uint8_t *rest, size_t n,
 	uint8_t *ret) MUST_CHECK;
 
-/* The keys of the two directions, after message 3. no->h is then the handshake hash. */
+/* The keys of the two directions, after message 3, and a third one for what else both are to know
+ * and nobody else. no->h is then the handshake hash. */
 void noise_split(struct noise *no, uint8_t ret_to_responder[NOISE_KEY_LEN],
-	uint8_t ret_to_initiator[NOISE_KEY_LEN]);
+	uint8_t ret_to_initiator[NOISE_KEY_LEN], uint8_t ret_further[NOISE_KEY_LEN]);
 
 /* The cipher's nonce for a counter: four zero bytes, then the counter, little-endian. */
 void noise_nonce(uint64_t n, uint8_t ret[NOISE_NONCE_LEN]);

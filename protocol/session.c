@@ -14,6 +14,7 @@
  */
 #include "protocol/session_impl.h"
 
+#include <assert.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,6 +82,7 @@ struct session *session_new(const struct session_config *config)
 	buf_init(&s->scratch, SEGMENT_MESSAGE_MAX);
 	buf_init(&s->out, SESSION_OUT_MAX + SESSION_OUT_SLACK);
 	s->initiator = config->initiator;
+	s->lane_later = config->lane_later;
 	s->started = s->now = s->heard_at = s->excused_at = s->pinged_at = config->now_ms;
 	s->rate_since = s->stall_since = config->now_ms;
 	s->handshake = handshake_new(config);
@@ -124,7 +126,7 @@ static void open_session(struct session *s)
 	memcpy(s->id, result->session_id, sizeof(s->id));
 	s->lane = result->lane;
 	s->secret->peer = result->peer;
-	handshake_split(s->handshake, send, receive, s->channel_id);
+	handshake_split(s->handshake, send, receive, s->secret->lane, s->channel_id);
 	record_start(&s->secret->send, send);
 	record_start(&s->secret->receive, receive);
 	sodium_memzero(send, sizeof(send));
@@ -160,16 +162,39 @@ static int take_1(struct session *s, struct err *err)
 	return append_out(s, answer, sizeof(answer), err);
 }
 
-static int take_2(struct session *s, struct err *err)
+static int finish_initiator(struct session *s, struct err *err)
 {
 	uint8_t last[HANDSHAKE_LEN_3];
 
-	if (handshake_read_2(s->handshake, s->hs, err) != 0 ||
-		handshake_write_3(s->handshake, last, err) != 0 ||
+	if (handshake_write_3(s->handshake, last, err) != 0 ||
 		append_out(s, last, sizeof(last), err) != 0)
 		return -1;
 	open_session(s);
 	return 0;
+}
+
+static int take_2(struct session *s, struct err *err)
+{
+	if (s->lane_waits)
+		return err_set(err, ERR_PROTOCOL, "the target spoke out of turn");
+	if (handshake_read_2(s->handshake, s->hs, err) != 0)
+		return -1;
+	s->lane_waits = s->lane_later;
+	return s->lane_waits ? 0 : finish_initiator(s, err);
+}
+
+int session_join(struct session *s, const struct lane_key *lane, struct err *err)
+{
+	struct err why;
+
+	if (s->failed.code != ERR_NONE)
+		return session_failed(s, err);
+	assert(s->lane_later);
+	s->lane_later = false;
+	handshake_join(s->handshake, lane);
+	if (!s->lane_waits || finish_initiator(s, &why) == 0)
+		return 0;
+	return session_break(s, &why, err);
 }
 
 static int take_3(struct session *s, struct err *err)
@@ -296,6 +321,11 @@ const uint8_t *session_id(const struct session *s)
 const struct lane_claim *session_lane(const struct session *s)
 {
 	return s->lane.number ? &s->lane : NULL;
+}
+
+const uint8_t *session_lane_secret(const struct session *s)
+{
+	return s->secret->lane;
 }
 
 const uint8_t *session_channel_id(const struct session *s)

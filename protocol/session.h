@@ -49,6 +49,7 @@ struct session_config {
 	uint8_t token_id[16]; /* when pairing */
 	const char *label; /* when pairing: the name this host gives itself, at most KEY_NAME_MAX */
 	struct lane_key lane; /* number 0: this connection begins a session of its own */
+	bool lane_later;      /* it is a lane, and session_join will say of what */
 
 	/* responder */
 	session_find_fn *find;
@@ -60,6 +61,9 @@ struct session;
 /* NULL when out of memory. Secrets are kept in sodium_malloc memory and wiped by session_free. */
 struct session *session_new(const struct session_config *config);
 void session_free(struct session *s);
+
+/* Initiator with lane_later: what this connection is a lane of. Message 3 waits for it. Once. */
+int session_join(struct session *s, const struct lane_key *lane, struct err *err) MUST_CHECK;
 
 /* Bytes arrived. Takes all of them, except that it stops taking when session_wants_input is false:
  * returns the number taken in *ret_taken; the rest is to be fed again later. */
@@ -93,6 +97,10 @@ const uint8_t *session_id(const struct session *s);
 
 /* Responder: the session that this connection claims to be a lane of; NULL when it is none. */
 const struct lane_claim *session_lane(const struct session *s);
+
+/* The secret by which further connections prove to be lanes of this session: the same
+ * LANE_SECRET_LEN bytes at both ends. Valid once session_ready. */
+const uint8_t *session_lane_secret(const struct session *s);
 
 /* The handshake hash: the same 64 bytes at both ends, for the audit log. Valid once session_ready.
  */

@@ -20,6 +20,7 @@ enum session_phase {
 /* In sodium_malloc memory. */
 struct session_secret {
 	struct record_key send, receive;
+	uint8_t lane[LANE_SECRET_LEN];
 	struct session_peer peer;
 };
 
@@ -27,6 +28,8 @@ struct session {
 	bool initiator;
 	enum session_phase phase;
 	struct handshake *handshake; /* NULL once done */
+	bool lane_later;	     /* message 3 needs session_join… */
+	bool lane_waits;	     /* …and message 2 is there */
 	struct session_secret *secret;
 	struct err failed; /* ERR_NONE while all is well */
 

@@ -19,6 +19,13 @@ void lane_plan_start(struct lane_plan *p, unsigned fixed, unsigned most, uint64_
 		p->wanted = 1;
 }
 
+void lane_plan_limit(struct lane_plan *p, unsigned most)
+{
+	p->most = most > 0 ? most : 1;
+	p->wanted = p->wanted < p->most ? p->wanted : p->most;
+	p->settled = p->settled || p->most == 1;
+}
+
 static void begin_window(struct lane_plan *p, const struct lane_sample *s)
 {
 	p->measuring = true;

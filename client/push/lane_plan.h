@@ -29,6 +29,9 @@ struct lane_plan {
 /* `fixed`: the user's number, 0: as many as help, `most` at most. */
 void lane_plan_start(struct lane_plan *p, unsigned fixed, unsigned most, uint64_t rtt_us);
 
+/* The peer takes no more than `most`. */
+void lane_plan_limit(struct lane_plan *p, unsigned most);
+
 struct lane_sample {
 	uint64_t now_ms;
 	uint64_t acked_bytes;	/* by all lanes since the session began */

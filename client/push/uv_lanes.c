@@ -1,9 +1,9 @@
 /*
- * Owns the further connections and the segments that are on their way. Happy path: the first
- * segment opens the lanes that a link of this length wants; each is greeted and takes segments; the
- * plan is shown what the kernel says and asks for more lanes, or does not. Failure modes: a lane
- * that cannot be opened or dies is done without, and what it had goes over another one. Only lane
- * 0's end, which is its owner's business, ends the session.
+ * Owns the further connections and the segments that are on their way. Happy path: the lanes that a
+ * long link wants are dialled while lane 0 shakes hands, and take segments right behind their own
+ * handshakes; the plan is shown what the kernel says and asks for more lanes, or does not. Failure
+ * modes: a lane that cannot be opened or dies is tried once more and then done without, and what it
+ * had goes over another one. Only lane 0's end, which is its owner's business, ends the session.
  */
 #include "client/push/uv_lanes.h"
 
@@ -22,11 +22,13 @@
 #define KERNEL_BACKLOG (128u << 10) /* unsent bytes in the kernel, on a long link */
 #define BBR_FROM_US 10000u	    /* round trip from which bbr is asked for */
 #define BBR "bbr"
+#define LANE_TRIES 2u
 
 struct lane {
 	struct lanes *owner;
 	struct uv_reach *reach; /* NULL: not open */
-	bool greeted;
+	unsigned tries;
+	bool ready; /* takes segments */
 };
 
 struct lanes {
@@ -87,7 +89,7 @@ void lanes_finish(struct lanes *l)
 	l->finishing = true;
 	uv_timer_stop(&l->timer);
 	for (unsigned i = 1; i < LANES_MAX; i++) {
-		if (l->lanes[i].greeted)
+		if (l->lanes[i].ready)
 			uv_conn_leave(uv_reach_conn(l->lanes[i].reach));
 		else if (l->lanes[i].reach)
 			uv_reach_close(l->lanes[i].reach, NULL);
@@ -114,17 +116,25 @@ static void set_up(struct lanes *l, struct uv_conn *conn)
 		tcp_path_keep_short(uv_conn_fd(conn), KERNEL_BACKLOG);
 }
 
-static int on_message(void *ctx, const struct message *m, struct err *err)
+/* The target has proved its key; that it takes the lane is said later. */
+static void on_ready(void *ctx)
 {
 	struct lane *lane = ctx;
 
+	if (lane->owner->closing || lane->owner->finishing)
+		return;
+	lane->ready = true;
+	set_up(lane->owner, uv_reach_conn(lane->reach));
+	lane->owner->ops.room(lane->owner->ctx);
+}
+
+static int on_message(void *ctx, const struct message *m, struct err *err)
+{
+	(void)ctx;
 	if (m->type == MSG_FAIL)
 		return message_failure(&m->fail, "the target", err);
 	if (m->type != MSG_WELCOME)
 		return err_set(err, ERR_PROTOCOL, "%s on a lane", message_name(m->type));
-	lane->greeted = true;
-	set_up(lane->owner, uv_reach_conn(lane->reach));
-	lane->owner->ops.room(lane->owner->ctx);
 	return 0;
 }
 
@@ -147,7 +157,7 @@ static void on_closed(void *ctx, const struct err *err)
 	if (err && !l->finishing && !l->closing)
 		log_debug("lane %u: %s", number_of(lane), err->text);
 	lane->reach = NULL;
-	lane->greeted = false;
+	lane->ready = false;
 	flight_lane_died(&l->flight, (uint16_t)number_of(lane));
 	if (!l->closing)
 		l->ops.room(l->ctx);
@@ -157,11 +167,12 @@ static void on_closed(void *ctx, const struct err *err)
 static void open_lane(struct lanes *l, unsigned number)
 {
 	static const struct uv_conn_ops ops = {
-		.message = on_message, .room = on_room, .closed = on_closed
+		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
 	};
 	struct lane *lane = &l->lanes[number];
 	struct err err;
 
+	lane->tries++;
 	l->session->lane.number = (uint16_t)number;
 	if (uv_reach_start(l->loop, l->address, l->session, &ops, lane, &lane->reach, &err) == 0)
 		l->open++;
@@ -171,12 +182,12 @@ static void open_lane(struct lanes *l, unsigned number)
 
 /* --- how many --- */
 
-static unsigned greeted(const struct lanes *l)
+static unsigned carrying(const struct lanes *l)
 {
 	unsigned n = 1;
 
 	for (unsigned i = 1; i < LANES_MAX; i++)
-		n += l->lanes[i].greeted;
+		n += l->lanes[i].ready;
 	return n;
 }
 
@@ -187,7 +198,7 @@ static void open_wanted(struct lanes *l)
 	for (unsigned i = 1; i < LANES_MAX; i++)
 		n += l->lanes[i].reach != NULL;
 	for (unsigned i = 1; i < LANES_MAX && n < l->plan.wanted; i++) {
-		if (l->lanes[i].reach)
+		if (l->lanes[i].reach || l->lanes[i].tries >= LANE_TRIES)
 			continue;
 		open_lane(l, i);
 		n++;
@@ -209,20 +220,19 @@ static void on_timer(uv_timer_t *timer)
 	struct lanes *l = timer->data;
 	struct lane_sample s = { .now_ms = uv_now(l->loop),
 		.blocked_ms = lanes_blocked_ms(l),
-		.open = greeted(l),
+		.open = carrying(l),
 		.own_congestion = l->congestion && strcmp(l->congestion, BBR) == 0 };
 	unsigned wanted = l->plan.wanted;
 
 	add_path(&s, l->main);
 	for (unsigned i = 1; i < LANES_MAX; i++) {
-		if (l->lanes[i].greeted)
+		if (l->lanes[i].ready)
 			add_path(&s, uv_reach_conn(l->lanes[i].reach));
 	}
 	lane_plan_look(&l->plan, &s);
-	if (l->plan.wanted > wanted) {
+	if (l->plan.wanted > wanted)
 		log_debug("%u lanes instead of %u", l->plan.wanted, wanted);
-		open_wanted(l);
-	}
+	open_wanted(l);
 }
 
 /* --- segments --- */
@@ -240,7 +250,7 @@ static unsigned free_lane(struct lanes *l)
 	for (unsigned k = 0; k < LANES_MAX - 1; k++) {
 		unsigned i = 1 + (l->next + k) % (LANES_MAX - 1);
 
-		if (!l->lanes[i].greeted)
+		if (!l->lanes[i].ready)
 			continue;
 		others++;
 		if (is_free(uv_reach_conn(l->lanes[i].reach), BACKLOG_SHARED)) {
@@ -342,7 +352,7 @@ bool lanes_far(const struct lanes *l)
 
 size_t lanes_segment_size(const struct lanes *l)
 {
-	return lane_plan_segment(&l->plan, greeted(l));
+	return lane_plan_segment(&l->plan, carrying(l));
 }
 
 uint64_t lanes_blocked_ms(const struct lanes *l)
@@ -400,13 +410,14 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	l->address = config->address;
 	l->options = config->options;
 	*l->session = *config->session;
+	l->session->lane_later = true;
 	l->ops = *ops;
 	l->ctx = ctx;
 	flight_init(&l->flight);
 	for (unsigned i = 0; i < LANES_MAX; i++)
 		l->lanes[i].owner = l;
 	(void)tcp_path_look(uv_conn_fd(l->main), &path);
-	lane_plan_start(&l->plan, l->options->lanes, 1, path.rtt_us);
+	lane_plan_start(&l->plan, l->options->lanes, LANES_MAX, path.rtt_us);
 	if (choose_congestion(l, err) != 0 ||
 		(l->options->limit_rate &&
 			uv_rate_new(l->loop, l->options->limit_rate, &l->rate, err) != 0)) {
@@ -418,14 +429,28 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 	uv_timer_init(l->loop, &l->timer);
 	l->timer.data = l;
 	l->open = 1;
+	if (l->plan.wanted > 1)
+		open_wanted(l);
 	*ret = l;
 	return 0;
 }
 
+void lanes_join(struct lanes *l)
+{
+	struct session *s = uv_conn_session(l->main);
+	struct lane_key *key = &l->session->lane;
+
+	memcpy(key->session, session_id(s), LANE_ID_LEN);
+	memcpy(key->secret, session_lane_secret(s), LANE_SECRET_LEN);
+	l->session->lane_later = false;
+	for (unsigned i = 1; i < LANES_MAX; i++) {
+		key->number = (uint16_t)i;
+		if (l->lanes[i].reach)
+			uv_reach_join(l->lanes[i].reach, key);
+	}
+}
+
 void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome)
 {
-	memcpy(l->session->lane.session, session_id(uv_conn_session(l->main)), LANE_ID_LEN);
-	memcpy(l->session->lane.secret, welcome->lane_secret.bytes, LANE_SECRET_LEN);
-	lane_plan_start(&l->plan, l->options->lanes,
-		(unsigned)min_size(welcome->max_lanes, LANES_MAX), l->plan.rtt_us);
+	lane_plan_limit(&l->plan, (unsigned)min_size(welcome->max_lanes, LANES_MAX));
 }

@@ -22,7 +22,7 @@ struct lanes_options {
 
 struct lanes_config {
 	uv_loop_t *loop;
-	struct uv_conn *conn;		      /* lane 0, ready; the owner's */
+	struct uv_conn *conn;		      /* lane 0, reached; the owner's */
 	const struct address *address;	      /* its peer's; must outlive the lanes */
 	const struct session_config *session; /* with which it was opened; copied */
 	const struct lanes_options *options;  /* must outlive the lanes */
@@ -33,12 +33,15 @@ struct lanes_ops {
 	void (*room)(void *ctx);
 };
 
-/* As soon as lane 0 may send. ERR_USAGE: the kernel does not give the congestion control that was
- * asked for. */
+/* As soon as lane 0's socket is connected: on a long link others are dialled at once. ERR_USAGE: the
+ * kernel does not give the congestion control that was asked for. */
 int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, void *ctx,
 	struct lanes **ret, struct err *err) MUST_CHECK;
 
-/* Lane 0 was greeted with this: from now on there may be more lanes. */
+/* Lane 0's handshake is done: the others may say what they are lanes of. */
+void lanes_join(struct lanes *l);
+
+/* Lane 0 was greeted with this: there may be so many. */
 void lanes_welcome(struct lanes *l, const struct msg_welcome *welcome);
 
 /* Sends again what a dead lane had, as far as there is room: whenever there may be, until the last

@@ -101,18 +101,24 @@ static int on_welcome(struct uv_target *t, const struct msg_welcome *w, struct e
 	return 0;
 }
 
+static void on_reached(void *ctx)
+{
+	struct uv_target *t = ctx;
+	struct err err;
+
+	if (open_lanes(t, &err) != 0)
+		uv_conn_close(uv_reach_conn(t->reach), &err);
+}
+
 /* The first offer rides behind the handshake's last message. Only who has the key and the psk that
  * were paired can read it. */
 static void on_ready(void *ctx)
 {
 	struct uv_target *t = ctx;
-	struct err err;
 
 	t->ready = true;
-	if (open_lanes(t, &err) != 0)
-		uv_conn_close(uv_reach_conn(t->reach), &err);
-	else
-		uv_target_step(t);
+	lanes_join(t->lanes);
+	uv_target_step(t);
 }
 
 static int on_message(void *ctx, const struct message *m, struct err *err)
@@ -176,9 +182,11 @@ static void on_closed(void *ctx, const struct err *err)
 /* One connection to the target, made ready for a session. */
 static void connect_target(struct uv_target *t)
 {
-	static const struct uv_conn_ops ops = {
-		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
-	};
+	static const struct uv_conn_ops ops = { .reached = on_reached,
+		.ready = on_ready,
+		.message = on_message,
+		.room = on_room,
+		.closed = on_closed };
 	struct session_config config = session_of(t);
 	struct err err;
 	int n;

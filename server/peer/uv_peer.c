@@ -334,8 +334,6 @@ static int start_session(struct uv_peer *p, struct err *err)
 	m.welcome.time_ms = wall_ms();
 	m.welcome.name = wire_text_of(p->name, strlen(p->name));
 	m.welcome.max_lanes = LANES_MAX;
-	randombytes_buf(p->lane_secret, sizeof(p->lane_secret));
-	memcpy(m.welcome.lane_secret.bytes, p->lane_secret, sizeof(p->lane_secret));
 	return uv_conn_send(p->conn, &m, err);
 }
 

@@ -29,7 +29,6 @@ struct uv_peer {
 	uint64_t stored;
 	bool paused;			  /* all connections of the session are */
 	struct uv_peer *lanes[LANES_MAX]; /* by number, from 1; NULL: not open */
-	uint8_t lane_secret[LANE_SECRET_LEN];
 	struct uv_peer
 		*main; /* of a lane: the session's first connection; NULL when that is gone */
 	uint16_t lane; /* of a lane: its number; 0: no lane */

@@ -119,9 +119,9 @@ static void read_message(struct peer *p, char **at)
 
 static void split(struct peer *p)
 {
-	uint8_t to_responder[32], to_initiator[32];
+	uint8_t to_responder[32], to_initiator[32], further[32];
 
-	noise_split(&p->noise, to_responder, to_initiator);
+	noise_split(&p->noise, to_responder, to_initiator, further);
 	print_hex(to_responder, 32, ' ');
 	print_hex(to_initiator, 32, ' ');
 	print_hex(p->noise.h, sizeof(p->noise.h), ' ');

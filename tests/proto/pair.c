@@ -76,6 +76,7 @@ struct session_config pair_config(struct pair *p, bool initiator)
 	memcpy(config.psk, p->psk, KEY_LEN);
 	memcpy(config.token_id, p->token_id, sizeof(config.token_id));
 	config.lane = p->lane;
+	config.lane_later = p->lane_later;
 	return config;
 }
 
@@ -192,7 +193,7 @@ static void forge_responder(struct forger *f, struct session *to)
 void forger_open(struct forger *f, struct pair *p, bool initiator)
 {
 	struct session_config config = pair_config(p, initiator);
-	uint8_t send[KEY_LEN], receive[KEY_LEN], channel_id[64];
+	uint8_t send[KEY_LEN], receive[KEY_LEN], lane[LANE_SECRET_LEN], channel_id[64];
 
 	memset(f, 0, sizeof(*f));
 	buf_init(&f->out, SIZE_MAX / 2);
@@ -202,7 +203,7 @@ void forger_open(struct forger *f, struct pair *p, bool initiator)
 		forge_initiator(f, p->responder);
 	else
 		forge_responder(f, p->initiator);
-	handshake_split(f->handshake, send, receive, channel_id);
+	handshake_split(f->handshake, send, receive, lane, channel_id);
 	record_start(&f->send, send);
 	record_start(&f->receive, receive);
 }

@@ -101,7 +101,7 @@ static int feed_crafted_3(struct pair *p, bool pairing, uint8_t payload[PAYLOAD_
 static void both_sides_agree_on_everything(void **state)
 {
 	uint8_t m1[HANDSHAKE_LEN_1], m2[HANDSHAKE_LEN_2], m3[HANDSHAKE_LEN_3];
-	uint8_t send[2][KEY_LEN], receive[2][KEY_LEN], channel[2][64];
+	uint8_t send[2][KEY_LEN], receive[2][KEY_LEN], lane[2][LANE_SECRET_LEN], channel[2][64];
 	struct handshake *i, *r;
 	struct pair p;
 	struct err err;
@@ -121,11 +121,14 @@ static void both_sides_agree_on_everything(void **state)
 	assert_false(handshake_result(r)->pairing);
 	assert_string_equal(handshake_result(r)->label, "");
 	assert_string_equal(handshake_result(r)->peer.name, "web01");
-	handshake_split(i, send[0], receive[0], channel[0]);
-	handshake_split(r, send[1], receive[1], channel[1]);
+	handshake_split(i, send[0], receive[0], lane[0], channel[0]);
+	handshake_split(r, send[1], receive[1], lane[1], channel[1]);
 	assert_memory_equal(send[0], receive[1], KEY_LEN);
 	assert_memory_equal(send[1], receive[0], KEY_LEN);
 	assert_memory_not_equal(send[0], send[1], KEY_LEN);
+	assert_memory_equal(lane[0], lane[1], LANE_SECRET_LEN);
+	assert_memory_not_equal(lane[0], send[0], KEY_LEN);
+	assert_memory_not_equal(lane[0], receive[0], KEY_LEN);
 	assert_memory_equal(channel[0], channel[1], 64);
 	handshake_free(i);
 	handshake_free(r);

@@ -168,7 +168,7 @@ int main(int argc, char **argv)
 	if (!next(&session, &m) || m.type != MSG_WELCOME)
 		give_up("not welcome");
 	memcpy(lane.session, session_id(session.session), LANE_ID_LEN);
-	memcpy(lane.secret, m.welcome.lane_secret.bytes, LANE_SECRET_LEN);
+	memcpy(lane.secret, session_lane_secret(session.session), LANE_SECRET_LEN);
 	good = open_peer(&lane);
 	demand(next(&good, &m) && m.type == MSG_WELCOME && m.welcome.max_lanes == 0,
 		"a right lane is welcome");

@@ -57,6 +57,19 @@ static void a_number_that_was_given_stays(void **state)
 	assert_int_equal(k.plan.wanted, 8);
 }
 
+static void a_target_that_takes_fewer_has_the_last_word(void **state)
+{
+	struct link k = far_link(100000, 10000000);
+
+	(void)state;
+	lane_plan_limit(&k.plan, 2);
+	assert_int_equal(k.plan.wanted, 2);
+	pass(&k, 10000);
+	assert_int_equal(k.plan.wanted, 2);
+	lane_plan_limit(&k.plan, 0);
+	assert_int_equal(k.plan.wanted, 1);
+}
+
 static void lanes_are_added_while_that_raises_the_rate(void **state)
 {
 	struct link k = far_link(1000000, 100000000);
@@ -133,7 +146,8 @@ static void segments_are_as_large_as_a_lane_sends_in_half_a_second(void **state)
 }
 
 RUN_TESTS(TEST(a_near_link_begins_with_one_lane_and_a_far_one_with_four),
-	TEST(a_number_that_was_given_stays), TEST(lanes_are_added_while_that_raises_the_rate),
+	TEST(a_number_that_was_given_stays), TEST(a_target_that_takes_fewer_has_the_last_word),
+	TEST(lanes_are_added_while_that_raises_the_rate),
 	TEST(lanes_that_did_not_help_are_the_last),
 	TEST(a_link_that_does_not_hold_up_gets_no_more_lanes),
 	TEST(losses_on_a_far_link_call_for_all_lanes_at_once),
