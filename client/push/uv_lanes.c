@@ -5,58 +5,19 @@
  * modes: a lane that cannot be opened or dies is tried once more and then done without, and what it
  * had goes over another one. Only lane 0's end, which is its owner's business, ends the session.
  */
-#include "client/push/uv_lanes.h"
-
-#include "client/push/lane_plan.h"
-#include "common/base/log.h"
-#include "link/uv_reach.h"
-#include "protocol/limits.h"
+#include "client/push/uv_lanes_impl.h"
 
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LOOK_MS 100u
 #define BACKLOG_ALONE (1u << 20)   /* bytes that wait in the process, for a lane that is alone… */
 #define BACKLOG_SHARED (64u << 10) /* …and one of several */
-#define KERNEL_BACKLOG (128u << 10) /* unsent bytes in the kernel, on a long link */
-#define BBR_FROM_US 10000u	    /* round trip from which bbr is asked for */
-#define BBR "bbr"
-#define LANE_TRIES 2u
-
-struct lane {
-	struct lanes *owner;
-	struct uv_reach *reach; /* NULL: not open */
-	unsigned tries;
-	bool ready; /* takes segments */
-};
-
-struct lanes {
-	uv_loop_t *loop;
-	struct uv_conn *main;
-	const struct address *address;
-	const struct lanes_options *options;
-	struct session_config *session; /* of every lane but for its number */
-	struct lanes_ops ops;
-	void *ctx;
-	uv_timer_t timer;
-	struct uv_rate *rate;
-	const char *congestion; /* asked for on every lane; NULL: none */
-	struct lane_plan plan;
-	struct lane lanes[LANES_MAX]; /* 0 is not used */
-	unsigned next;		      /* whose turn it is */
-	struct flight flight;
-	uint64_t bytes_out; /* of lanes that are gone */
-	uint64_t blocked_ms, blocked_since;
-	unsigned open; /* handles and connections; the lanes are freed at 0 */
-	bool started, finishing, closing;
-	void (*closed)(void *ctx);
-	void *closed_ctx;
-};
+#define BBR_FROM_US 10000u	   /* round trip from which bbr is asked for */
 
 /* --- the end --- */
 
-static void one_less(struct lanes *l)
+void lanes_one_less(struct lanes *l)
 {
 	if (--l->open > 0)
 		return;
@@ -69,7 +30,7 @@ static void one_less(struct lanes *l)
 
 static void on_timer_closed(uv_handle_t *handle)
 {
-	one_less(handle->data);
+	lanes_one_less(handle->data);
 }
 
 void lanes_close(struct lanes *l, void (*closed)(void *ctx), void *ctx)
@@ -94,145 +55,6 @@ void lanes_finish(struct lanes *l)
 		else if (l->lanes[i].reach)
 			uv_reach_close(l->lanes[i].reach, NULL);
 	}
-}
-
-/* --- one lane --- */
-
-static unsigned number_of(const struct lane *lane)
-{
-	return (unsigned)(lane - lane->owner->lanes);
-}
-
-/* What the kernel is told of a connection before it carries anything. */
-static void set_up(struct lanes *l, struct uv_conn *conn)
-{
-	struct err err;
-
-	if (l->rate)
-		uv_conn_limit(conn, l->rate);
-	if (l->congestion && tcp_path_congestion(uv_conn_fd(conn), l->congestion, &err) != 0)
-		log_debug("%s: %s", l->congestion, err.text);
-	if (l->plan.rtt_us >= LANE_PLAN_FAR_US)
-		tcp_path_keep_short(uv_conn_fd(conn), KERNEL_BACKLOG);
-}
-
-/* The target has proved its key; that it takes the lane is said later. */
-static void on_ready(void *ctx)
-{
-	struct lane *lane = ctx;
-
-	if (lane->owner->closing || lane->owner->finishing)
-		return;
-	lane->ready = true;
-	set_up(lane->owner, uv_reach_conn(lane->reach));
-	lane->owner->ops.room(lane->owner->ctx);
-}
-
-static int on_message(void *ctx, const struct message *m, struct err *err)
-{
-	(void)ctx;
-	if (m->type == MSG_FAIL)
-		return message_failure(&m->fail, "the target", err);
-	if (m->type != MSG_WELCOME)
-		return err_set(err, ERR_PROTOCOL, "%s on a lane", message_name(m->type));
-	return 0;
-}
-
-static void on_room(void *ctx)
-{
-	struct lane *lane = ctx;
-
-	if (!lane->owner->closing)
-		lane->owner->ops.room(lane->owner->ctx);
-}
-
-static void on_closed(void *ctx, const struct err *err)
-{
-	struct lane *lane = ctx;
-	struct lanes *l = lane->owner;
-	struct uv_conn *conn = uv_reach_conn(lane->reach);
-
-	if (conn)
-		l->bytes_out += session_bytes_out(uv_conn_session(conn));
-	if (err && !l->finishing && !l->closing)
-		log_debug("lane %u: %s", number_of(lane), err->text);
-	lane->reach = NULL;
-	lane->ready = false;
-	flight_lane_died(&l->flight, (uint16_t)number_of(lane));
-	if (!l->closing)
-		l->ops.room(l->ctx);
-	one_less(l);
-}
-
-static void open_lane(struct lanes *l, unsigned number)
-{
-	static const struct uv_conn_ops ops = {
-		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
-	};
-	struct lane *lane = &l->lanes[number];
-	struct err err;
-
-	lane->tries++;
-	l->session->lane.number = (uint16_t)number;
-	if (uv_reach_start(l->loop, l->address, l->session, &ops, lane, &lane->reach, &err) == 0)
-		l->open++;
-	else
-		log_debug("lane %u: %s", number, err.text);
-}
-
-/* --- how many --- */
-
-static unsigned carrying(const struct lanes *l)
-{
-	unsigned n = 1;
-
-	for (unsigned i = 1; i < LANES_MAX; i++)
-		n += l->lanes[i].ready;
-	return n;
-}
-
-static void open_wanted(struct lanes *l)
-{
-	unsigned n = 1;
-
-	for (unsigned i = 1; i < LANES_MAX; i++)
-		n += l->lanes[i].reach != NULL;
-	for (unsigned i = 1; i < LANES_MAX && n < l->plan.wanted; i++) {
-		if (l->lanes[i].reach || l->lanes[i].tries >= LANE_TRIES)
-			continue;
-		open_lane(l, i);
-		n++;
-	}
-}
-
-static void add_path(struct lane_sample *s, const struct uv_conn *conn)
-{
-	struct tcp_path path;
-
-	if (!tcp_path_look(uv_conn_fd(conn), &path))
-		return;
-	s->acked_bytes += path.acked_bytes;
-	s->retransmitted += path.retransmitted;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-	struct lanes *l = timer->data;
-	struct lane_sample s = { .now_ms = uv_now(l->loop),
-		.blocked_ms = lanes_blocked_ms(l),
-		.open = carrying(l),
-		.own_congestion = l->congestion && strcmp(l->congestion, BBR) == 0 };
-	unsigned wanted = l->plan.wanted;
-
-	add_path(&s, l->main);
-	for (unsigned i = 1; i < LANES_MAX; i++) {
-		if (l->lanes[i].ready)
-			add_path(&s, uv_reach_conn(l->lanes[i].reach));
-	}
-	lane_plan_look(&l->plan, &s);
-	if (l->plan.wanted > wanted)
-		log_debug("%u lanes instead of %u", l->plan.wanted, wanted);
-	open_wanted(l);
 }
 
 /* --- segments --- */
@@ -301,8 +123,8 @@ bool lanes_takes(struct lanes *l, size_t len)
 static void begin(struct lanes *l)
 {
 	l->started = true;
-	open_wanted(l);
-	uv_timer_start(&l->timer, on_timer, LOOK_MS, LOOK_MS);
+	lanes_open_wanted(l);
+	uv_timer_start(&l->timer, lanes_look, LANES_LOOK_MS, LANES_LOOK_MS);
 }
 
 int lanes_send(struct lanes *l, struct packed *packed, struct err *err)
@@ -352,7 +174,7 @@ bool lanes_far(const struct lanes *l)
 
 size_t lanes_segment_size(const struct lanes *l)
 {
-	return lane_plan_segment(&l->plan, carrying(l));
+	return lane_plan_segment(&l->plan, lanes_carrying(l));
 }
 
 uint64_t lanes_blocked_ms(const struct lanes *l)
@@ -383,7 +205,7 @@ static int choose_congestion(struct lanes *l, struct err *err)
 		return 0;
 	if (!asked && l->plan.rtt_us < BBR_FROM_US)
 		return 0;
-	l->congestion = asked ? asked : BBR;
+	l->congestion = asked ? asked : LANES_BBR;
 	if (tcp_path_congestion(uv_conn_fd(l->main), l->congestion, asked ? err : &none) == 0)
 		return 0;
 	l->congestion = NULL;
@@ -425,12 +247,12 @@ int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, v
 		free(l);
 		return -1;
 	}
-	set_up(l, l->main);
+	lanes_set_up(l, l->main);
 	uv_timer_init(l->loop, &l->timer);
 	l->timer.data = l;
 	l->open = 1;
 	if (l->plan.wanted > 1)
-		open_wanted(l);
+		lanes_open_wanted(l);
 	*ret = l;
 	return 0;
 }

@@ -33,8 +33,8 @@ struct lanes_ops {
 	void (*room)(void *ctx);
 };
 
-/* As soon as lane 0's socket is connected: on a long link others are dialled at once. ERR_USAGE: the
- * kernel does not give the congestion control that was asked for. */
+/* As soon as lane 0's socket is connected: on a long link others are dialled at once. ERR_USAGE:
+ * the kernel does not give the congestion control that was asked for. */
 int lanes_open(const struct lanes_config *config, const struct lanes_ops *ops, void *ctx,
 	struct lanes **ret, struct err *err) MUST_CHECK;
 

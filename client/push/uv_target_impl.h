@@ -1,4 +1,5 @@
-/* What uv_target.c (connection, tries) and uv_target_images.c (one image after another) share. */
+/* What uv_target.c (tries), uv_target_session.c (the connection) and uv_target_images.c (one image
+ * after another) share. */
 #pragma once
 
 #include "client/push/uv_target.h"
@@ -33,7 +34,7 @@ struct uv_target {
 
 	/* Of this try. */
 	struct uv_reach *reach; /* NULL when not connected */
-	struct lanes *lanes;	/* of that connection; NULL before it is greeted */
+	struct lanes *lanes;	/* of that connection; NULL before it is reached */
 	uint32_t next_job, next_blob;
 	bool ready;	      /* for messages */
 	bool welcomed, heard; /* anything from the target */
@@ -60,6 +61,14 @@ void uv_target_step(struct uv_target *t);
 
 /* The try cannot go on; the first reason counts. */
 void uv_target_fail(struct uv_target *t, struct pair *pair, const struct err *err);
+
+/* --- uv_target_session.c --- */
+
+/* One connection to the target, made ready for a session. */
+void uv_target_connect(struct uv_target *t);
+
+/* Says goodbye, if anybody is there to hear it. */
+void uv_target_finish(struct uv_target *t);
 
 /* Puts what the session has sent by now into the payer's account, and lets `next` pay from here. */
 void uv_target_charge(struct uv_target *t, struct pair *next);

@@ -25,7 +25,8 @@ int uv_lane_join(struct uv_peer *p, struct err *err)
 	struct uv_peer *main = find_session(p, claim);
 	struct message m = { .type = MSG_WELCOME };
 
-	if (!main || !lane_check(claim, session_id(s), session_lane_secret(uv_conn_session(main->conn))))
+	if (!main ||
+		!lane_check(claim, session_id(s), session_lane_secret(uv_conn_session(main->conn))))
 		return err_set(err, ERR_REFUSED, "a lane of a session that is not open");
 	if (main->lanes[claim->number])
 		return err_set(err, ERR_REFUSED, "lane %u is there already", claim->number);

@@ -104,10 +104,20 @@ test_lanes_that_die_hand_their_segments_to_the_others() {
 
 test_lanes_that_cannot_be_opened_are_done_without() {
 	start_over
-	proxy_start --at up:90000000:cut --at up:10:cut --at down:10:reset --at up:200:stall
+	proxy_start --at up:90000000:cut --at up:10:cut --at down:10:reset --at up:200:stall \
+		--at up:10:cut --at up:10:cut --at up:10:cut
 	push "$IMAGE" --lanes 4
 	proxy_stop
 	assert_equal "$(connections_used)" 1 "connections that carried segments"
+	assert_equal "$(retries)" 0 "retries"
+}
+
+test_a_lane_that_could_not_be_opened_is_tried_once_more() {
+	start_over
+	proxy_start --rate 4000000 --at up:90000000:cut --at up:10:cut --at up:10:cut --at up:10:cut
+	push "$IMAGE" --lanes 4
+	proxy_stop
+	assert_equal "$(connections_used)" 4 "connections that carried segments"
 	assert_equal "$(retries)" 0 "retries"
 }
 

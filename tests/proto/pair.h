@@ -19,7 +19,7 @@ struct pair {
 	uint8_t token_id[16];
 	struct lane_key lane; /* of the initiator */
 	bool lane_later;
-	unsigned finds;	      /* calls of `find` */
+	unsigned finds; /* calls of `find` */
 	bool find_had_token;
 	struct session *initiator, *responder;
 };
