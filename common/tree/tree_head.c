@@ -1,6 +1,6 @@
 /*
- * libarchive writes the headers, each with an archive of its own, which is abandoned before it
- * would want the contents: these go past it, read or not. Whole PAX, not the restricted kind, so
+ * libarchive writes the headers, each with an archive of its own, whose output fails when it would
+ * go on with the contents: these go past it, read or not. Whole PAX, not the restricted kind, so
  * that the nanoseconds are always there.
  */
 #include "common/tree/tree_head.h"
@@ -13,23 +13,25 @@
 struct writing {
 	struct archive *archive;
 	struct archive_entry *entry;
+	struct buf *to; /* NULL: no more */
 };
 
 static void cleanup_writing(struct writing *w)
 {
+	w->to = NULL;
 	archive_entry_free(w->entry);
-	if (w->archive)
-		archive_write_fail(w->archive); /* it writes nothing any more */
 	archive_write_free(w->archive);
 }
 
 static la_ssize_t on_bytes(struct archive *a, void *ctx, const void *bytes, size_t n)
 {
-	struct buf *to = ctx;
+	struct writing *w = ctx;
 
 	(void)a;
-	buf_append(to, bytes, n);
-	return buf_ok(to) ? (la_ssize_t)n : -1;
+	if (!w->to)
+		return -1;
+	buf_append(w->to, bytes, n);
+	return buf_ok(w->to) ? (la_ssize_t)n : -1;
 }
 
 static bool is_ascii(const char *s)
@@ -40,7 +42,7 @@ static bool is_ascii(const char *s)
 }
 
 /* Names are bytes, whatever the locale; said only where it matters, for not all know the word. */
-static int open_archive(struct writing *w, const struct tree_entry *e, struct buf *to)
+static int open_archive(struct writing *w, const struct tree_entry *e)
 {
 	bool plain = is_ascii(e->path) && (!e->hard_link || is_ascii(e->hard_link)) &&
 		     (!e->target || is_ascii(e->target));
@@ -53,7 +55,7 @@ static int open_archive(struct writing *w, const struct tree_entry *e, struct bu
 	if (r == ARCHIVE_OK)
 		r = archive_write_set_bytes_per_block(w->archive, 0);
 	if (r == ARCHIVE_OK)
-		r = archive_write_open(w->archive, to, NULL, on_bytes, NULL);
+		r = archive_write_open(w->archive, w, NULL, on_bytes, NULL);
 	return r;
 }
 
@@ -100,12 +102,12 @@ static void fill(struct archive_entry *to, const struct tree_entry *e)
 int tree_head_put(struct buf *to, const struct tree_entry *e, struct err *err)
 {
 	CLEANUP(cleanup_writing)
-	struct writing w = { archive_write_new(), archive_entry_new() };
+	struct writing w = { archive_write_new(), archive_entry_new(), to };
 
 	if (!w.archive || !w.entry)
 		return err_nomem(err);
 	fill(w.entry, e);
-	if (open_archive(&w, e, to) != ARCHIVE_OK ||
+	if (open_archive(&w, e) != ARCHIVE_OK ||
 		archive_write_header(w.archive, w.entry) != ARCHIVE_OK) {
 		const char *why = archive_error_string(w.archive);
 

@@ -68,11 +68,14 @@ static bool is_hole(int fd, uint64_t from, uint64_t to)
 	return data < 0 ? errno == ENXIO : (uint64_t)data >= to;
 }
 
-/* Does the old file have these bytes, too? */
+/* Does the old file have these bytes, too, and not as a hole? */
 static bool has_bytes(struct tree_restore *r, uint64_t at, const uint8_t *bytes, size_t n)
 {
+	off_t hole = lseek(r->file.old, (off_t)at, SEEK_HOLE);
 	struct err ignored;
 
+	if (hole >= 0 && (uint64_t)hole < at + n)
+		return false;
 	while (n > 0) {
 		size_t k = min_size(n, sizeof(r->old_room));
 

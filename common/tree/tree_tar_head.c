@@ -192,8 +192,11 @@ static size_t decode_name(char *name, size_t n)
 		int high = i + 2 < n && name[i] == '%' ? hex_digit(name[i + 1]) : -1;
 		int low = high >= 0 ? hex_digit(name[i + 2]) : -1;
 
-		name[to++] = low >= 0 ? (char)(high << 4 | low) : name[i];
-		i += low >= 0 ? 2 : 0;
+		name[to++] = name[i];
+		if (low < 0)
+			continue;
+		name[to - 1] = (char)(uint8_t)(high * 16 + low);
+		i += 2;
 	}
 	name[to] = '\0';
 	return to;
