@@ -165,8 +165,10 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 		return refuse(err, m, "unknown role");
 	if (b->flags & ~(BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN))
 		return refuse(err, m, "unknown flags");
-	if (!(b->flags & BLOB_SIZE_KNOWN))
-		return refuse(err, m, "an image's blob without its size");
+	if (b->role != ROLE_LAYER && !(b->flags & BLOB_SIZE_KNOWN))
+		return refuse(err, m, "a config without its size");
+	if (!(b->flags & BLOB_SIZE_KNOWN) && b->size != 0)
+		return refuse(err, m, "a size that is not known");
 	if (b->size > BLOB_SIZE_MAX || (b->role == ROLE_CONFIG && b->size > IMAGE_CONFIG_MAX))
 		return refuse(err, m, "the blob is too large");
 	blob = calloc(1, sizeof(*blob));
@@ -177,7 +179,7 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 		.role = (enum blob_role)b->role,
 		.digest_known = b->flags & BLOB_DIGEST_KNOWN,
 		.digest = b->digest,
-		.size = b->size };
+		.size = b->flags & BLOB_SIZE_KNOWN ? b->size : UINT64_MAX };
 	r->next_blob++;
 	job->blobs++;
 	r->blobs[r->n_blobs++] = blob;
@@ -242,14 +244,17 @@ static int take_end(struct receiver *r, const struct message *m, struct receiver
 	if (e->main_recipes != blob->n_recipes[STREAM_MAIN] ||
 		e->skeleton_recipes != blob->n_recipes[STREAM_SKELETON])
 		return refuse(err, m, "the number of recipe chunks differs");
-	if (e->size != blob->size)
+	if (blob->size != UINT64_MAX && e->size != blob->size)
 		return refuse(err, m, "another size than BLOB_BEGIN said");
+	if (e->size > BLOB_SIZE_MAX)
+		return refuse(err, m, "the blob is too large");
 	if (e->last_segment > r->stored && e->last_segment - r->stored > SEGMENTS_AHEAD_MAX)
 		return refuse(err, m, "a last segment that cannot have been sent");
 	if (blob->digest_known && !digest_equal(&blob->digest, &e->digest))
 		return refuse(err, m, "another digest than BLOB_BEGIN named");
 	blob->digest = e->digest;
 	blob->digest_known = true;
+	blob->size = e->size;
 	blob->last_segment = e->last_segment;
 	blob->ended = true;
 	*ret_blob = blob;

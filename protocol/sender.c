@@ -104,13 +104,14 @@ int sender_begin(struct sender *s, uint32_t job, uint32_t blob, enum blob_role r
 	m.blob_begin.job = job;
 	m.blob_begin.blob = blob;
 	m.blob_begin.role = (uint8_t)role;
-	m.blob_begin.size = size;
 	if (digest) {
 		m.blob_begin.flags |= BLOB_DIGEST_KNOWN;
 		m.blob_begin.digest = *digest;
 	}
-	if (size != UINT64_MAX)
+	if (size != UINT64_MAX) {
 		m.blob_begin.flags |= BLOB_SIZE_KNOWN;
+		m.blob_begin.size = size;
+	}
 	return s->ops.send(s->ctx, &m, err);
 }
 

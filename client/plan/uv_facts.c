@@ -18,32 +18,6 @@ static void over(struct facts *f, const struct err *err)
 
 /* --- the image --- */
 
-static bool copy_image(struct engine_image *to, const struct engine_image *from)
-{
-	*to = *from;
-	to->n_tags = 0;
-	to->diff_ids = calloc(from->n_diff_ids + 1, sizeof(*to->diff_ids));
-	to->tags = calloc(from->n_tags + 1, sizeof(*to->tags));
-	if (!to->diff_ids || !to->tags)
-		return false;
-	memcpy(to->diff_ids, from->diff_ids, from->n_diff_ids * sizeof(*to->diff_ids));
-	while (to->n_tags < from->n_tags) {
-		to->tags[to->n_tags] = strdup(from->tags[to->n_tags]);
-		if (!to->tags[to->n_tags])
-			return false;
-		to->n_tags++;
-	}
-	return true;
-}
-
-static void free_image(struct engine_image *image)
-{
-	for (size_t i = 0; image->tags && i < image->n_tags; i++)
-		free(image->tags[i]);
-	free(image->tags);
-	free(image->diff_ids);
-}
-
 /* Is this tag of the image what was typed? A name with a digest stands for all tags under the name.
  */
 static bool is_typed(const struct reference *typed, const char *tag)
@@ -80,7 +54,7 @@ static bool choose_tags(struct facts *f)
 void facts_done(struct facts *f)
 {
 	free(f->tags);
-	free_image(&f->image);
+	engine_image_done(&f->image);
 	free(f->layer_sizes);
 }
 
@@ -126,7 +100,7 @@ static void on_image(void *ctx, const struct engine_image *image, const struct e
 			"the engine at %s does not tell the config of image %s, and its content "
 			"store cannot be read: run dray as root beside it",
 			engine_host(f->engine), shown);
-	} else if (!copy_image(&f->image, image) || !choose_tags(f)) {
+	} else if (engine_image_copy(&f->image, image, &why) == 0 && !choose_tags(f)) {
 		err_nomem(&why);
 	}
 	if (why.code != ERR_NONE) {

@@ -20,7 +20,8 @@ struct push {
 	struct packer *packer;
 	struct level level;
 	uint32_t next_blob;
-	unsigned blobs_open;		     /* begun, and their BLOB_END not sent */
+	bool unsized;	     /* the blob that is being read: its size comes with its end */
+	unsigned blobs_open; /* begun, and their BLOB_END not sent */
 	uint16_t blob_layers[JOB_BLOBS_MAX]; /* where each of its blobs is in past->layers */
 	uint64_t *done;			     /* of each of those, in this try */
 	bool read_all;			     /* nothing more is coming */

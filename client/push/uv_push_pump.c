@@ -121,6 +121,17 @@ static uint16_t find_layer(const struct push *p, const struct source_item *i)
 	return at;
 }
 
+/* The exact size, which comes when the blob begins or when it ends. */
+static void size_layer(struct push *p, uint16_t at, uint64_t size, bool begun)
+{
+	struct layer_progress *l = &p->c.past->layers[at];
+
+	if (!l->begun)
+		p->c.past->bytes_read += size;
+	l->begun = l->begun || begun;
+	l->size = size;
+}
+
 static int take_begin(struct push *p, const struct source_item *i, struct err *err)
 {
 	uint16_t at = find_layer(p, i);
@@ -132,11 +143,9 @@ static int take_begin(struct push *p, const struct source_item *i, struct err *e
 	p->blob_layers[blob - p->c.first_blob] = at;
 	p->next_blob++;
 	p->blobs_open++;
-	if (!l->begun)
-		p->c.past->bytes_read += i->size;
-	if (at < p->c.past->n_layers || i->role == ROLE_CONFIG)
-		l->begun = true;
-	l->size = i->size;
+	p->unsized = i->size == SAVE_SIZE_UNKNOWN;
+	if (!p->unsized)
+		size_layer(p, at, i->size, at < p->c.past->n_layers || i->role == ROLE_CONFIG);
 	l->state = LAYER_READING;
 	p->ops.progress(p->ctx);
 	return sender_begin(p->sender, p->c.job, blob, i->role, i->digest_known ? &i->digest : NULL,
@@ -175,6 +184,10 @@ static int take_item(struct push *p, struct source_item *i, struct err *err)
 		return sender_batch(p->sender, p->next_blob - 1, b, err);
 	case SOURCE_END:
 		name_layer(p, i);
+		if (p->unsized)
+			size_layer(p, p->blob_layers[p->next_blob - 1 - p->c.first_blob], i->size,
+				true);
+		p->unsized = false;
 		return sender_end(p->sender, p->next_blob - 1, &i->digest, i->size, err);
 	case SOURCE_NOTE:
 		p->ops.note(p->ctx, i->text);

@@ -59,3 +59,21 @@ int image_config_platform(const void *bytes, size_t len, struct oci_platform *re
 	json_decref(config);
 	return 0;
 }
+
+size_t image_config_layer(const void *bytes, size_t len, const struct digest *diff_id)
+{
+	size_t i, found = IMAGE_CONFIG_NO_LAYER;
+	char text[DIGEST_TEXT_LEN + 1];
+	json_t *config, *layer;
+
+	if (parse(bytes, len, &config, NULL) != 0)
+		return IMAGE_CONFIG_NO_LAYER;
+	digest_text(diff_id, text);
+	json_array_foreach(json_object_get(json_object_get(config, "rootfs"), "diff_ids"), i, layer)
+	{
+		if (json_is_string(layer) && strcmp(json_string_value(layer), text) == 0)
+			found = i;
+	}
+	json_decref(config);
+	return found;
+}

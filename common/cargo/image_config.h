@@ -8,6 +8,10 @@
 int image_config_check(const void *bytes, size_t len, const struct digest *diff_ids, size_t n,
 	struct err *err) MUST_CHECK;
 
+/* Where a layer stands in the config, the lowest being 0; IMAGE_CONFIG_NO_LAYER: nowhere. */
+#define IMAGE_CONFIG_NO_LAYER SIZE_MAX
+size_t image_config_layer(const void *bytes, size_t len, const struct digest *diff_id);
+
 /* The platform that the config says it is for. ERR_VERIFY: it is no JSON object. */
 int image_config_platform(
 	const void *bytes, size_t len, struct oci_platform *ret, struct err *err) MUST_CHECK;

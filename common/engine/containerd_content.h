@@ -10,6 +10,11 @@
 #include "common/cargo/oci_manifest.h"
 #include "common/engine/engine.h"
 
+/* Where the store may be: the root of a containerd that dockerd has started for itself, and that of
+ * a system's containerd. The directory of its blobs, a new string; NULL when out of memory. */
+#define CONTAINERD_ROOTS 2u
+char *containerd_content_dir(const struct engine_info *info, size_t root);
+
 /* The path of the blob's file, which this process may read; the caller frees it. ERR_NOT_FOUND: no
  * store has it. */
 int containerd_content_path(const struct engine_info *info, const struct digest *blob, char **ret,
@@ -20,6 +25,6 @@ int containerd_content_get(const struct engine_info *info, const struct digest *
 	struct buf *ret, struct err *err) MUST_CHECK;
 
 /* The manifest that the engine means by the image: the one whose config has its platform and its
- * layers. oci_document_done(ret) afterwards, also when it failed. */
+ * layers. oci_document_done(ret) after success. */
 int containerd_content_manifest(const struct engine_info *info, const struct engine_image *image,
 	struct oci_document *ret, struct err *err) MUST_CHECK;

@@ -5,6 +5,7 @@
 #include "common/engine/uv_save.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,6 +172,14 @@ static void version_done(void *ctx, int status, const struct buf *body, const st
 		end_info(c, &err);
 	else
 		engine_call_start(c, "GET", "/info", ENGINE_INSPECT_MAX, info_done);
+}
+
+bool engine_api_at_least(const struct engine_info *info, unsigned major, unsigned minor)
+{
+	unsigned a, b;
+
+	return sscanf(info->api_version, "%u.%u", &a, &b) == 2 &&
+	       (a > major || (a == major && b >= minor));
 }
 
 void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx)

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "common/base/err.h"
-#include "common/cargo/oci_manifest.h"
+#include "common/cargo/oci_search.h"
 #include "common/engine/engine_address.h"
 
 #include <uv.h>
@@ -29,10 +29,10 @@ const char *engine_host(const struct engine *e);
 /* Calls (all but saves and loads) that may be under way at once; more is a bug of the caller. */
 #define ENGINE_CALLS_MAX 192
 
-#define ENGINE_LAYERS_MAX 1024u	     /* of an image; the engines' own limit is 125 */
-#define ENGINE_TAGS_MAX 4096u	     /* of an image */
-#define ENGINE_CONFIG_MAX (1u << 20) /* bytes of an image's config */
-#define ENGINE_LIST_MAX (16u << 20)  /* bytes of the engine's list of images or containers */
+#define ENGINE_LAYERS_MAX 1024u /* of an image; the engines' own limit is 125 */
+#define ENGINE_TAGS_MAX 4096u	/* of an image */
+#define ENGINE_CONFIG_MAX OCI_CONFIG_MAX
+#define ENGINE_LIST_MAX (16u << 20) /* bytes of the engine's list of images or containers */
 #define ENGINE_INSPECT_MAX (4u << 20)
 #define ENGINE_STEPS_MAX 16384u /* of an image's history */
 
@@ -51,6 +51,10 @@ struct engine_info {
 	char min_api_version[16];
 	char containerd[64], runc[64]; /* their versions */
 };
+
+/* Does the engine's API have what came with this version? */
+bool engine_api_at_least(const struct engine_info *info, unsigned major, unsigned minor);
+
 typedef void engine_info_fn(void *ctx, const struct engine_info *info, const struct err *err);
 void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx);
 
@@ -66,10 +70,20 @@ struct engine_image {
 	struct oci_platform platform;
 	struct digest *diff_ids;
 	size_t n_diff_ids;
-	char **tags; /* RepoTags */
+	struct oci_item *blobs; /* the layers as containerd's store has them; NULL: not known */
+	char **tags;		/* RepoTags */
 	size_t n_tags;
 	uint64_t size;
 };
+
+/* A copy with everything that it points to; engine_image_done frees that, also after a failure. */
+int engine_image_copy(
+	struct engine_image *to, const struct engine_image *from, struct err *err) MUST_CHECK;
+void engine_image_done(struct engine_image *image);
+
+/* The same layer may stand at several places: is this the lowest? */
+bool engine_image_first(const struct engine_image *image, size_t layer);
+
 /* `image` is valid during the call; err is NULL on success. */
 typedef void engine_image_fn(void *ctx, const struct engine_image *image, const struct err *err);
 
@@ -120,7 +134,7 @@ void engine_image_in_use(struct engine *e, const struct digest *id, engine_bool_
 
 /* --- save: an image out of the engine, or of its files --- */
 
-#define SAVE_LAYER_UNKNOWN SIZE_MAX
+#define SAVE_SIZE_UNKNOWN UINT64_MAX
 
 /* Called on the save's own thread, one at a time. Functions that return int stop the save with -1;
  * they may wait, and the engine's socket is then read no further. */
@@ -128,7 +142,7 @@ struct engine_save_sink {
 	/* Is this layer to be read? Layers that are not wanted are passed over without hashing. */
 	bool (*wants)(void *ctx, const struct digest *diff_id);
 	/* A layer's raw tar begins. `diff_id` is NULL when the archive does not tell which layer it
-	 * is. */
+	 * is, and `size` SAVE_SIZE_UNKNOWN when it does not tell how large that is. */
 	int (*layer)(void *ctx, const struct digest *diff_id, uint64_t size, struct err *err);
 	int (*bytes)(void *ctx, const void *bytes, size_t n, struct err *err);
 	int (*layer_end)(void *ctx, struct err *err);

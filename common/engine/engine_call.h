@@ -86,7 +86,7 @@ int engine_call_check(struct engine_call *c, int status, const struct buf *body,
 /* For errors: the call is about this image. */
 void engine_call_name_id(struct engine_call *c, const struct digest *id);
 
-/* Asks for an image, and takes the answer apart; engine_json_image_done frees it. */
+/* Asks for an image, and takes the answer apart; engine_image_done frees it. */
 void engine_image_ask(struct engine_call *c, const char *name, http_done_fn *done);
 int engine_image_parse(struct engine_call *c, int status, const struct buf *body,
 	const struct err *failed, struct engine_image *ret, struct err *err) MUST_CHECK;

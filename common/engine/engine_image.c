@@ -15,7 +15,54 @@ void engine_call_name_id(struct engine_call *c, const struct digest *id)
 	engine_call_name(c, "image", text);
 }
 
-/* --- which config an image has --- */
+/* --- what is known of an image --- */
+
+void engine_image_done(struct engine_image *image)
+{
+	for (size_t i = 0; i < image->n_tags; i++)
+		free(image->tags[i]);
+	free(image->tags);
+	free(image->diff_ids);
+	free(image->blobs);
+	*image = (struct engine_image){ 0 };
+}
+
+bool engine_image_first(const struct engine_image *image, size_t layer)
+{
+	for (size_t i = 0; i < layer; i++)
+		if (digest_equal(&image->diff_ids[i], &image->diff_ids[layer]))
+			return false;
+	return true;
+}
+
+/* A new array, not NULL though it may be empty. */
+static void *copy_of(const void *array, size_t n, size_t size)
+{
+	void *copy = calloc(n + 1, size);
+
+	if (copy && n > 0)
+		memcpy(copy, array, n * size);
+	return copy;
+}
+
+int engine_image_copy(struct engine_image *to, const struct engine_image *from, struct err *err)
+{
+	size_t n = from->n_diff_ids;
+
+	*to = *from;
+	to->n_tags = 0;
+	to->diff_ids = copy_of(from->diff_ids, n, sizeof(*to->diff_ids));
+	to->blobs = from->blobs ? copy_of(from->blobs, n, sizeof(*to->blobs)) : NULL;
+	to->tags = calloc(from->n_tags + 1, sizeof(*to->tags));
+	if (!to->diff_ids || !to->tags || (from->blobs && !to->blobs))
+		return err_nomem(err);
+	for (; to->n_tags < from->n_tags; to->n_tags++) {
+		to->tags[to->n_tags] = strdup(from->tags[to->n_tags]);
+		if (!to->tags[to->n_tags])
+			return err_nomem(err);
+	}
+	return 0;
+}
 
 static void identify(struct engine *e, struct engine_image *image)
 {
@@ -25,13 +72,13 @@ static void identify(struct engine *e, struct engine_image *image)
 	if (!e->facts.containerd_store) {
 		image->config = image->id;
 		image->config_known = true;
-	} else if (known && known->config_known) {
-		image->config = known->config;
-		image->config_known = true;
 	} else if (containerd_content_manifest(&e->facts, image, &manifest, NULL) == 0) {
 		image->config = manifest.config.digest;
 		image->config_known = true;
-		oci_document_done(&manifest);
+		image->blobs = manifest.items; /* taken over; it has nothing else */
+	} else if (known && known->config_known) {
+		image->config = known->config;
+		image->config_known = true;
 	}
 }
 
@@ -63,7 +110,7 @@ static void inspect_done(void *ctx, int status, const struct buf *body, const st
 
 	engine_call_free(c);
 	call.fn.image(call.ctx, r == 0 ? &image : NULL, r == 0 ? NULL : &err);
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 }
 
 void engine_image_ask(struct engine_call *c, const char *name, http_done_fn *done)

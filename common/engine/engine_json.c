@@ -109,15 +109,6 @@ static int take_tags(const json_t *o, struct engine_image *ret, struct err *err)
 	return 0;
 }
 
-void engine_json_image_done(struct engine_image *image)
-{
-	for (size_t i = 0; i < image->n_tags; i++)
-		free(image->tags[i]);
-	free(image->tags);
-	free(image->diff_ids);
-	*image = (struct engine_image){ 0 };
-}
-
 static int take_image(const json_t *o, bool layers, struct engine_image *ret, struct err *err)
 {
 	struct engine_image image = { 0 };
@@ -126,7 +117,7 @@ static int take_image(const json_t *o, bool layers, struct engine_image *ret, st
 	image.size = size > 0 ? (uint64_t)size : 0;
 	if (take_id(o, &image.id, err) != 0 || take_tags(o, &image, err) != 0 ||
 		(layers && take_layers(o, &image, err) != 0)) {
-		engine_json_image_done(&image);
+		engine_image_done(&image);
 		return -1;
 	}
 	*ret = image;

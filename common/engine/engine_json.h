@@ -10,9 +10,8 @@
 int engine_json_parse(
 	const struct buf *body, const char *kind, json_t **ret, struct err *err) MUST_CHECK;
 
-/* One image out of an inspect answer; engine_json_image_done frees what it points to. */
+/* One image out of an inspect answer. */
 int engine_json_image(const json_t *o, struct engine_image *ret, struct err *err) MUST_CHECK;
-void engine_json_image_done(struct engine_image *image);
 
 /* ID and tags out of a row of the image list (its diff_ids are left empty). */
 int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err *err) MUST_CHECK;

@@ -33,7 +33,7 @@ static int tell_image(struct engine_call *c, const struct digest *diff_ids, size
 	image.config_known = config_known;
 	image.diff_ids = malloc((n + 1) * sizeof(image.diff_ids[0]));
 	if (!image.diff_ids) {
-		engine_json_image_done(&image);
+		engine_image_done(&image);
 		return err_nomem(err);
 	}
 	if (n)
@@ -41,7 +41,7 @@ static int tell_image(struct engine_call *c, const struct digest *diff_ids, size
 	image.n_diff_ids = n;
 	if (!c->filtered || (config_known && digest_equal(config, &c->id)))
 		c->fn.image(c->ctx, &image, NULL);
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 	return 0;
 }
 
@@ -59,7 +59,7 @@ static void row_inspected(void *ctx, int status, const struct buf *body, const s
 	} else if (err.code == ERR_NOT_FOUND) {
 		r = 0; /* removed since it was listed */
 	}
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 	if (r != 0) {
 		end_list(c, &err);
 		return;
@@ -79,7 +79,7 @@ static int tell_or_ask(struct engine_call *c, bool *ret_asked, struct err *err)
 		return -1;
 	known = image_cache_find(&c->engine->cache, &row.id);
 	digest_text(&row.id, text);
-	engine_json_image_done(&row);
+	engine_image_done(&row);
 	*ret_asked = !known;
 	if (known)
 		return tell_image(c, known->diff_ids, known->n_diff_ids, &known->config,
@@ -156,7 +156,7 @@ static void found(void *ctx, int status, const struct buf *body, const struct er
 	if (r == 0)
 		call.fn.image(call.ctx, &image, NULL);
 	call.fn.image(call.ctx, NULL, r == 0 || err.code == ERR_NOT_FOUND ? NULL : &err);
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 }
 
 static void go_find(struct engine_call *c)

@@ -328,15 +328,6 @@ static int read_layer(struct overlay2 *o, size_t layer, struct err *err)
 	return err->code == ERR_VERIFY ? -1 : sink_failed(o);
 }
 
-/* The same layer may stand at several places; it is read once. */
-static bool is_first(const struct engine_image *image, size_t layer)
-{
-	for (size_t i = 0; i < layer; i++)
-		if (digest_equal(&image->diff_ids[i], &image->diff_ids[layer]))
-			return false;
-	return true;
-}
-
 static int read_layers(struct overlay2 *o, struct err *err)
 {
 	char name[DIGEST_TEXT_LEN + 1];
@@ -345,7 +336,7 @@ static int read_layers(struct overlay2 *o, struct err *err)
 		const struct digest *diff_id = &o->image->diff_ids[i];
 		int r;
 
-		if (!is_first(o->image, i) || !o->sink->wants(o->sink_ctx, diff_id))
+		if (!engine_image_first(o->image, i) || !o->sink->wants(o->sink_ctx, diff_id))
 			continue;
 		r = read_layer(o, i, err);
 		close_layer(o);

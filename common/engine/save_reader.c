@@ -2,6 +2,7 @@
 
 #include "common/base/buf.h"
 #include "common/base/text.h"
+#include "common/engine/stored_layer.h"
 #include "common/engine/v1_names.h"
 
 #include <archive.h>
@@ -21,8 +22,9 @@ struct save_reader {
 	struct archive *archive;
 	struct err read_err; /* what `read` failed with */
 	struct digest *chains;
-	bool *delivered; /* by layer */
-	size_t unnamed;	 /* layers delivered without a name */
+	bool *delivered;   /* by layer */
+	size_t unnamed;	   /* layers delivered without a name */
+	uint64_t entry_at; /* bytes read of a stored layer's entry */
 	bool noted, have_config;
 
 	struct digest dir; /* the directory whose json was read last */
@@ -156,13 +158,8 @@ static size_t missing(struct save_reader *r)
 {
 	size_t n = 0;
 
-	for (size_t i = 0; i < r->image->n_diff_ids; i++) {
-		bool again = false;
-
-		for (size_t k = 0; k < i && !again; k++)
-			again = digest_equal(&r->image->diff_ids[k], &r->image->diff_ids[i]);
-		n += !again && wants(r, i);
-	}
+	for (size_t i = 0; i < r->image->n_diff_ids; i++)
+		n += engine_image_first(r->image, i) && wants(r, i);
 	return n;
 }
 
@@ -176,6 +173,41 @@ static int take_layer(struct save_reader *r, size_t layer, uint64_t size, struct
 		return -1;
 	mark_delivered(r, diff_id);
 	return 0;
+}
+
+static int read_entry(void *ctx, const void **ret, size_t *ret_n, struct err *err)
+{
+	struct save_reader *r = ctx;
+
+	if (next_block(r, r->entry_at, ret, ret_n, err) != 0)
+		return -1;
+	r->entry_at += *ret_n;
+	return 0;
+}
+
+/* A layer as containerd has it stored. */
+static int take_stored_layer(struct save_reader *r, size_t layer, uint64_t size, struct err *err)
+{
+	struct stored_layer l = { .diff_id = &r->image->diff_ids[layer],
+		.blob = &r->image->blobs[layer].digest,
+		.size = SAVE_SIZE_UNKNOWN,
+		.read = read_entry,
+		.read_ctx = r,
+		.sink = r->sink,
+		.sink_ctx = r->sink_ctx };
+	char name[DIGEST_TEXT_LEN + 1];
+
+	if (!wants(r, layer))
+		return 0;
+	if (digest_equal(l.diff_id, l.blob))
+		l.size = size;
+	r->entry_at = 0;
+	if (stored_layer_deliver(&l, err) == 0) {
+		mark_delivered(r, l.diff_id);
+		return 0;
+	}
+	digest_text(l.diff_id, name);
+	return l.sink_failed ? -1 : err_wrap(err, "layer %s of the engine's archive", name);
 }
 
 static int take_unknown_layer(struct save_reader *r, uint64_t size, struct err *err)
@@ -232,6 +264,9 @@ static int take_named(
 {
 	if (digest_equal(name, &r->image->config))
 		return r->have_config ? 0 : take_config(r, size, err);
+	for (size_t i = 0; r->image->blobs && i < r->image->n_diff_ids; i++)
+		if (digest_equal(&r->image->blobs[i].digest, name))
+			return take_stored_layer(r, i, size, err);
 	for (size_t i = 0; i < r->image->n_diff_ids; i++)
 		if (digest_equal(&r->image->diff_ids[i], name))
 			return take_layer(r, i, size, err);
@@ -261,6 +296,21 @@ static int take_entry(struct save_reader *r, struct archive_entry *entry, struct
 	return take_unknown_layer(r, (uint64_t)size, err);
 }
 
+/* A containerd engine gives an archive without what it has not got. */
+static int lacks_layer(struct save_reader *r, struct err *err)
+{
+	char name[DIGEST_TEXT_LEN + 1], blob[DIGEST_TEXT_LEN + 1];
+	size_t i = 0;
+
+	if (!r->image->blobs)
+		return err_set(err, ERR_ENGINE, "the engine's archive lacks a layer of the image");
+	while (!engine_image_first(r->image, i) || !wants(r, i))
+		i++;
+	digest_text(&r->image->diff_ids[i], name);
+	digest_text(&r->image->blobs[i].digest, blob);
+	return err_set(err, ERR_NOT_FOUND, ENGINE_LACKS_BLOB, name, blob);
+}
+
 static int read_entries(struct save_reader *r, struct err *err)
 {
 	struct archive_entry *entry;
@@ -278,10 +328,10 @@ static int read_entries(struct save_reader *r, struct err *err)
 		if (r->read(r->read_ctx, &rest, &n, err) != 0)
 			return -1;
 	} while (n > 0);
+	if (missing(r) > r->unnamed)
+		return lacks_layer(r, err);
 	if (!r->have_config)
 		return err_set(err, ERR_ENGINE, "the engine's archive lacks the image's config");
-	if (missing(r) > r->unnamed)
-		return err_set(err, ERR_ENGINE, "the engine's archive lacks a layer of the image");
 	return 0;
 }
 

@@ -8,6 +8,7 @@
 #include "common/engine/uv_save.h"
 
 #include "common/engine/byte_pipe.h"
+#include "common/engine/containerd_read.h"
 #include "common/engine/engine_call.h"
 #include "common/engine/overlay2.h"
 #include "common/engine/save_reader.h"
@@ -51,7 +52,10 @@ static int read_pipe(void *ctx, const void **ret, size_t *ret_n, struct err *err
 
 static int read_files(struct engine_save *s)
 {
-	int r = overlay2_read(s->info, &s->image, &s->stop, &s->sink, s->sink_ctx, &s->err);
+	int r = s->info->containerd_store ? containerd_read(s->info, &s->image, &s->stop, &s->sink,
+						    s->sink_ctx, &s->err)
+					  : overlay2_read(s->info, &s->image, &s->stop, &s->sink,
+						    s->sink_ctx, &s->err);
 
 	if (r == 0 || s->err.code != ERR_AGAIN)
 		return r;
@@ -85,7 +89,7 @@ static void pipe_has_room(void *ctx)
 static void free_save(struct engine_save *s)
 {
 	byte_pipe_free(s->pipe);
-	free(s->image.diff_ids);
+	engine_image_done(&s->image);
 	free(s->info);
 	free(s);
 }
@@ -171,37 +175,33 @@ void uv_save_cancel_all(struct engine *e)
 		engine_save_cancel(s);
 }
 
-static int copy_image(struct engine_save *s, const struct engine_image *image, struct err *err)
+/* An index is saved with all its platforms when none is named. */
+static char *save_path(const struct engine_save *s)
 {
-	size_t n = image->n_diff_ids;
+	const struct oci_platform *p = &s->image.platform;
+	CLEANUP(cleanup_free) char *text = NULL;
+	char id[DIGEST_TEXT_LEN + 1];
+	json_t *platform;
 
-	if (n > ENGINE_LAYERS_MAX)
-		return err_set(
-			err, ERR_LIMIT, "the image has more than %u layers", ENGINE_LAYERS_MAX);
-	s->image = (struct engine_image){ .id = image->id,
-		.config = image->config,
-		.config_known = image->config_known,
-		.n_diff_ids = n };
-	s->image.diff_ids = calloc(n ? n : 1, sizeof(s->image.diff_ids[0]));
-	if (!s->image.diff_ids)
-		return err_nomem(err);
-	if (n)
-		memcpy(s->image.diff_ids, image->diff_ids, n * sizeof(s->image.diff_ids[0]));
-	return 0;
+	digest_text(&s->image.id, id);
+	if (!s->image.blobs || !engine_api_at_least(&s->engine->facts, 1, 48))
+		return engine_path("/images/%s/get", id);
+	platform = json_pack(
+		"{s:s, s:s, s:s}", "os", p->os, "architecture", p->arch, "variant", p->variant);
+	text = json_dumps(platform, JSON_COMPACT);
+	json_decref(platform);
+	return text ? engine_path("/images/%s/get?platform=%s", id, text) : NULL;
 }
 
 static void start_request(struct engine_save *s)
 {
-	char text[DIGEST_TEXT_LEN + 1];
-	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_free) char *path = save_path(s);
 	struct http_call call = { .method = "GET",
 		.own_connection = true,
 		.sink = take_bytes,
 		.done = request_done,
 		.ctx = s };
 
-	digest_text(&s->image.id, text);
-	path = engine_path("/images/%s/get", text);
 	call.path = path ? path : "/";
 	http_start(s->engine->http, &s->request, &call);
 	if (!path)
@@ -242,7 +242,17 @@ static int prepare(struct engine_save *s, const struct engine_info *info,
 		if (!s->pipe)
 			return err_nomem(err);
 	}
-	return copy_image(s, image, err);
+	if (image->n_diff_ids > ENGINE_LAYERS_MAX)
+		return err_set(
+			err, ERR_LIMIT, "the image has more than %u layers", ENGINE_LAYERS_MAX);
+	return engine_image_copy(&s->image, image, err);
+}
+
+static int check_files(
+	const struct engine_info *info, const struct engine_image *image, struct err *err)
+{
+	return info->containerd_store ? containerd_check(info, image, err)
+				      : overlay2_check(info, image, err);
 }
 
 /* Whether the files are to be read; -1 when they are, and cannot. */
@@ -251,7 +261,7 @@ static int choose(struct engine *e, const struct engine_info *info,
 {
 	struct err why;
 
-	*ret = way != READ_API && overlay2_check(info, image, &why) == 0;
+	*ret = way != READ_API && check_files(info, image, &why) == 0;
 	if (way != READ_DIRECT || *ret)
 		return 0;
 	return err_set(err, ERR_FAILED, "cannot read the files of the engine at %s: %s",

@@ -171,18 +171,31 @@ static int give_end(struct rebuild *r, struct rebuild_blob *b, enum blob_outcome
 	return give(r, i, err);
 }
 
+/* Who takes the bytes has to know beforehand how many they are. */
+static struct rebuild_item *begin_item(struct rebuild *r, const struct rebuild_blob *b)
+{
+	struct rebuild_item *i = NULL;
+
+	pthread_mutex_lock(&r->lock);
+	while (!r->stopping && b->size == UINT64_MAX)
+		pthread_cond_wait(&r->news, &r->lock);
+	i = item_new(b, REBUILD_BEGIN, 0);
+	if (i) {
+		i->digest = b->digest;
+		i->digest_known = b->digest_known;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return i;
+}
+
 static int rebuild_one(
 	struct rebuild *r, struct rebuild_stream *stream, struct rebuild_blob *b, struct err *err)
 {
-	struct rebuild_item *begin = item_new(b, REBUILD_BEGIN, 0);
 	enum blob_outcome outcome;
 	bool damaged;
 
-	if (begin) {
-		begin->digest = b->digest;
-		begin->digest_known = b->digest_known;
-	}
-	if (give(r, begin, err) != 0 || rebuild_stream_run(stream, b, &outcome, &damaged, err) != 0)
+	if (give(r, begin_item(r, b), err) != 0 ||
+		rebuild_stream_run(stream, b, &outcome, &damaged, err) != 0)
 		return -1;
 	if (is_stopping(r))
 		return err_set(err, ERR_INTERRUPTED, "stopped");
@@ -390,8 +403,8 @@ int rebuild_names(struct rebuild *r, uint32_t number, enum recipe_stream stream,
 	return result;
 }
 
-void rebuild_ended(
-	struct rebuild *r, uint32_t number, const struct digest *digest, uint64_t last_segment)
+void rebuild_ended(struct rebuild *r, uint32_t number, const struct digest *digest, uint64_t size,
+	uint64_t last_segment)
 {
 	struct rebuild_blob *b;
 
@@ -400,6 +413,8 @@ void rebuild_ended(
 	if (b) {
 		b->digest = *digest;
 		b->digest_known = true;
+		if (b->size == UINT64_MAX)
+			b->size = size;
 		b->last_segment = last_segment;
 		b->ended = true;
 	}

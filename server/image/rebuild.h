@@ -56,7 +56,8 @@ bool rebuild_stopped(struct rebuild *r);
 void rebuild_free(struct rebuild *r);
 
 /* A blob to rebuild after those added before. `from_store`: it is complete in the store under this
- * digest. Otherwise its names follow. `number` is the caller's and unique. */
+ * digest. Otherwise its names follow. `size` UINT64_MAX: not known before its end, and so long it
+ * waits, and those after it too. `number` is the caller's and unique. */
 int rebuild_add(struct rebuild *r, uint32_t number, bool from_store, const struct digest *digest,
 	uint64_t size, struct err *err) MUST_CHECK;
 
@@ -64,9 +65,9 @@ int rebuild_add(struct rebuild *r, uint32_t number, bool from_store, const struc
 int rebuild_names(struct rebuild *r, uint32_t number, enum recipe_stream stream,
 	const struct digest *names, size_t n, struct err *err) MUST_CHECK;
 
-/* No more names: the blob's digest, and the number of the last segment that it needs. */
-void rebuild_ended(
-	struct rebuild *r, uint32_t number, const struct digest *digest, uint64_t last_segment);
+/* No more names: the blob's digest and size, and the number of the last segment that it needs. */
+void rebuild_ended(struct rebuild *r, uint32_t number, const struct digest *digest, uint64_t size,
+	uint64_t last_segment);
 
 /* All segments up to this number are in the store. */
 void rebuild_stored(struct rebuild *r, uint64_t segment);

@@ -292,7 +292,7 @@ int image_feed_recipes(struct image_feed *f, const struct receiver_blob *blob,
 
 void image_feed_end(struct image_feed *f, const struct receiver_blob *blob)
 {
-	rebuild_ended(f->rebuild, blob->number, &blob->digest, blob->last_segment);
+	rebuild_ended(f->rebuild, blob->number, &blob->digest, blob->size, blob->last_segment);
 }
 
 void image_feed_stored(struct image_feed *f, uint64_t segment)

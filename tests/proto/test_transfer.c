@@ -524,6 +524,24 @@ static void a_receiver_refuses_messages_before_what_they_are_about(void **state)
 	refuses(w, &commit);
 }
 
+static void a_layers_size_may_come_at_its_end(void **state)
+{
+	struct world *w = *state;
+	struct message m = begin_message(0, 0);
+	struct receiver_blob *blob = NULL;
+
+	m.blob_begin.flags = 0;
+	m.blob_begin.size = 0;
+	assert_ok(receiver_take(w->receiver, &m, &blob, &w->err), &w->err);
+	assert_true(blob->size == UINT64_MAX);
+	m = (struct message){ .type = MSG_BLOB_END };
+	m.blob_end.size = BLOB_SIZE_MAX + 1;
+	refuses(w, &m);
+	m.blob_end.size = 5000;
+	assert_ok(receiver_take(w->receiver, &m, &blob, &w->err), &w->err);
+	assert_true(blob->size == 5000);
+}
+
 static void a_receiver_refuses_values_out_of_range(void **state)
 {
 	struct world *w = *state;
@@ -536,7 +554,10 @@ static void a_receiver_refuses_values_out_of_range(void **state)
 	m.blob_begin.flags = 0x80 | BLOB_SIZE_KNOWN;
 	refuses(w, &m);
 	m = begin_message(0, 0);
-	m.blob_begin.flags = 0;
+	m.blob_begin.flags = 0; /* a size that is not known */
+	refuses(w, &m);
+	m.blob_begin.size = 0;
+	m.blob_begin.role = ROLE_CONFIG;
 	refuses(w, &m);
 	m = begin_message(0, 0);
 	m.blob_begin.size = BLOB_SIZE_MAX + 1;
@@ -669,7 +690,7 @@ RUN_TESTS(CASE(a_receiver_that_has_nothing_is_sent_everything_once),
 	CASE(an_empty_blob_is_begun_and_ended), CASE(a_verdict_is_passed_on_once),
 	CASE(answers_that_nobody_asked_for_are_refused),
 	CASE(a_receiver_refuses_messages_before_what_they_are_about),
-	CASE(a_receiver_refuses_values_out_of_range),
+	CASE(a_layers_size_may_come_at_its_end), CASE(a_receiver_refuses_values_out_of_range),
 	CASE(a_receiver_bounds_questions_and_bytes_in_flight),
 	CASE(segments_are_taken_in_any_order), CASE(what_a_failed_job_had_on_its_way_is_let_pass),
 	CASE(an_offer_with_too_many_layers_wrong_sizes_or_bad_tags_is_refused))

@@ -32,7 +32,7 @@ static void an_inspect_answer_gives_id_layers_and_tags(void **state)
 	assert_string_equal(image.tags[1], "b:2");
 	assert_int_equal(image.n_diff_ids, 1);
 	assert_int_equal(image.size, 7);
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 }
 
 static void absent_layers_and_tags_are_none(void **state)
@@ -44,7 +44,7 @@ static void absent_layers_and_tags_are_none(void **state)
 	assert_ok(parse("{\"Id\":\"" ID "\",\"RepoTags\":null}", &image, &err), &err);
 	assert_int_equal(image.n_tags, 0);
 	assert_int_equal(image.n_diff_ids, 0);
-	engine_json_image_done(&image);
+	engine_image_done(&image);
 }
 
 static void wrong_types_are_refused(void **state)

@@ -223,7 +223,7 @@ static void a_blob_whose_chunks_are_there_comes_out_as_it_was(void **state)
 	store_batches(w, 0, w->n_batches, SIZE_MAX);
 	begin(w, &w->digest, buf_len(&w->tar));
 	name_batches(w, 0, w->n_batches);
-	rebuild_ended(w->rebuild, 0, &w->digest, 0);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 0);
 	assert_int_equal(wait_for_end(w), BLOB_STORED);
 	got_the_blob(w);
 	assert_int_equal(w->end->n_names[0] + w->end->n_names[1], w->n_batches);
@@ -241,9 +241,25 @@ static void a_blob_is_rebuilt_while_its_chunks_arrive(void **state)
 		rebuild_stored(w->rebuild, i + 1);
 	}
 	nothing_ends_for_a_while(w);
-	rebuild_ended(w->rebuild, 0, &w->digest, w->n_batches);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), w->n_batches);
 	assert_int_equal(wait_for_end(w), BLOB_STORED);
 	got_the_blob(w);
+}
+
+static void a_blob_whose_size_is_known_at_its_end_is_rebuilt_then(void **state)
+{
+	struct world *w = *state;
+
+	begin(w, NULL, UINT64_MAX);
+	name_batches(w, 0, w->n_batches);
+	store_batches(w, 0, w->n_batches, SIZE_MAX);
+	rebuild_stored(w->rebuild, 1);
+	nothing_ends_for_a_while(w);
+	assert_int_equal(buf_len(&w->got), 0);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 1);
+	assert_int_equal(wait_for_end(w), BLOB_STORED);
+	got_the_blob(w);
+	assert_int_equal(w->end->size, buf_len(&w->tar));
 }
 
 static void a_chunk_that_never_came_is_asked_for_again(void **state)
@@ -253,7 +269,7 @@ static void a_chunk_that_never_came_is_asked_for_again(void **state)
 	begin(w, &w->digest, buf_len(&w->tar));
 	name_batches(w, 0, w->n_batches);
 	store_batches(w, 0, w->n_batches, 0);
-	rebuild_ended(w->rebuild, 0, &w->digest, 2);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 2);
 	rebuild_stored(w->rebuild, 1);
 	nothing_ends_for_a_while(w); /* segment 2 may have it */
 	rebuild_stored(w->rebuild, 2);
@@ -268,7 +284,7 @@ static void bytes_that_hash_to_another_name_are_damage(void **state)
 	store_batches(w, 0, w->n_batches, SIZE_MAX);
 	begin(w, &other, buf_len(&w->tar));
 	name_batches(w, 0, w->n_batches);
-	rebuild_ended(w->rebuild, 0, &other, 0);
+	rebuild_ended(w->rebuild, 0, &other, buf_len(&w->tar), 0);
 	assert_int_equal(wait_for_end(w), BLOB_DAMAGED);
 }
 
@@ -279,7 +295,7 @@ static void more_bytes_than_were_announced_are_never_given_out(void **state)
 	store_batches(w, 0, w->n_batches, SIZE_MAX);
 	begin(w, &w->digest, 1000);
 	name_batches(w, 0, w->n_batches);
-	rebuild_ended(w->rebuild, 0, &w->digest, 0);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 0);
 	assert_int_equal(wait_for_end(w), BLOB_DAMAGED);
 	assert_true(buf_len(&w->got) <= 1000);
 }
@@ -294,7 +310,7 @@ static void a_main_recipe_without_its_skeleton_is_damage(void **state)
 		if (w->batches[i]->stream == STREAM_MAIN)
 			name_batches(w, i, i + 1);
 	}
-	rebuild_ended(w->rebuild, 0, &w->digest, 0);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 0);
 	assert_int_equal(wait_for_end(w), BLOB_DAMAGED);
 }
 
@@ -319,7 +335,7 @@ static void a_recorded_blob_is_rebuilt_from_its_digest_alone(void **state)
 	store_batches(w, 0, w->n_batches, SIZE_MAX);
 	begin(w, &w->digest, buf_len(&w->tar));
 	name_batches(w, 0, w->n_batches);
-	rebuild_ended(w->rebuild, 0, &w->digest, 0);
+	rebuild_ended(w->rebuild, 0, &w->digest, buf_len(&w->tar), 0);
 	assert_int_equal(wait_for_end(w), BLOB_STORED);
 	r.item = w->end;
 	assert_ok(depot_call_wait(w->domain, &r.call, &w->err), &w->err);
@@ -383,6 +399,7 @@ static void stopping_does_not_wait_for_the_store_either(void **state)
 
 RUN_TESTS(CASE(a_blob_whose_chunks_are_there_comes_out_as_it_was),
 	CASE(a_blob_is_rebuilt_while_its_chunks_arrive),
+	CASE(a_blob_whose_size_is_known_at_its_end_is_rebuilt_then),
 	CASE(a_chunk_that_never_came_is_asked_for_again),
 	CASE(bytes_that_hash_to_another_name_are_damage),
 	CASE(more_bytes_than_were_announced_are_never_given_out),

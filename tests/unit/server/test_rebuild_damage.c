@@ -253,7 +253,7 @@ static enum blob_outcome from_names(struct world *w, bool keep)
 		assert_ok(rebuild_names(w->rebuild, w->blob, w->batches[i]->stream,
 				  &w->batches[i]->name, 1, &w->err),
 			&w->err);
-	rebuild_ended(w->rebuild, w->blob++, &w->digest, 0);
+	rebuild_ended(w->rebuild, w->blob++, &w->digest, buf_len(&w->tar), 0);
 	end = wait_for_end(w);
 	outcome = end->outcome;
 	r.item = end;
