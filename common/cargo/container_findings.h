@@ -14,3 +14,7 @@
  * known of it yet. */
 int container_findings(const json_t *manifest, const struct container_target *target,
 	const struct container_choice *choice, struct fidelity *ret, struct err *err) MUST_CHECK;
+
+/* True for what each host has of its own (/dev, /proc, /sys, sockets): binds of it are made again,
+ * their contents never travel. */
+bool container_bind_is_hosts(const char *path);
