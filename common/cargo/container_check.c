@@ -144,7 +144,12 @@ static int check_mounts(const json_t *mounts, struct err *err)
 	if (json_array_size(mounts) > CONTAINER_MOUNTS_MAX)
 		return err_set(err, ERR_LIMIT, "a container has more than %u mounts",
 			CONTAINER_MOUNTS_MAX);
-	json_array_foreach(mounts, i, m) if (check_mount(m, err) != 0) return -1;
+	json_array_foreach(mounts, i, m)
+	{
+		if (check_mount(m, err) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 

@@ -76,14 +76,22 @@ static int compare_maps(
 		return 0;
 	if (same(was, now))
 		return row(c, f->path, "", FIDELITY_CARRIED, "", NULL, NULL);
-	json_object_foreach(was, key,
-		v) if (!same(v, json_object_get(now, key)) &&
-		       compare_values(c, f->path, key, v, json_object_get(now, key), f->secret) !=
-			       0) return -1;
-	json_object_foreach(now, key,
-		v) if (!json_object_get(was, key) &&
-		       row(c, f->path, key, FIDELITY_CHANGED, "the target's image has it, too",
-			       NULL, f->secret ? NULL : v) != 0) return -1;
+	json_object_foreach(was, key, v)
+	{
+		if (!same(v, json_object_get(now, key)) &&
+			compare_values(c, f->path, key, v, json_object_get(now, key), f->secret) !=
+				0)
+			return -1;
+	}
+
+	json_object_foreach(now, key, v)
+	{
+		if (!json_object_get(was, key) &&
+			row(c, f->path, key, FIDELITY_CHANGED, "the target's image has it, too",
+				NULL, f->secret ? NULL : v) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 
@@ -200,13 +208,20 @@ static int compare_mounts(const struct comparing *c)
 	const json_t *now = json_object_get(c->now, "mounts");
 	size_t i;
 
-	json_array_foreach(was, i,
-		m) if (compare_mount(c, m, container_find(now, "target", json_text(m, "target"))) !=
-		       0) return -1;
-	json_array_foreach(now, i,
-		m) if (!container_find(was, "target", json_text(m, "target")) &&
-		       row(c, "Mounts", json_text(m, "target"), FIDELITY_CHANGED,
-			       "the target's image has this volume, too", NULL, m) != 0) return -1;
+	json_array_foreach(was, i, m)
+	{
+		if (compare_mount(c, m, container_find(now, "target", json_text(m, "target"))) != 0)
+			return -1;
+	}
+
+	json_array_foreach(now, i, m)
+	{
+		if (!container_find(was, "target", json_text(m, "target")) &&
+			row(c, "Mounts", json_text(m, "target"), FIDELITY_CHANGED,
+				"the target's image has this volume, too", NULL, m) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 
@@ -263,8 +278,12 @@ static int compare_named(const struct comparing *c, const char *list, compare_fn
 	const json_t *now = json_object_get(c->now, list);
 	size_t i;
 
-	json_array_foreach(was, i,
-		o) if (fn(c, o, container_find(now, "name", json_text(o, "name"))) != 0) return -1;
+	json_array_foreach(was, i, o)
+	{
+		if (fn(c, o, container_find(now, "name", json_text(o, "name"))) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 
@@ -278,9 +297,13 @@ static int compare_head(const struct comparing *c)
 	const char *there = json_text(json_object_get(c->now, "image"), "name");
 	size_t i;
 
-	json_array_foreach(
-		dropped, i, d) if (row(c, json_text(d, "field"), "", FIDELITY_NOT_CARRIED,
-					   json_text(d, "reason"), NULL, NULL) != 0) return -1;
+	json_array_foreach(dropped, i, d)
+	{
+		if (row(c, json_text(d, "field"), "", FIDELITY_NOT_CARRIED, json_text(d, "reason"),
+			    NULL, NULL) != 0)
+			return -1;
+	}
+
 	if (json_equal(was, now)
 			? row(c, "Name", "", FIDELITY_CARRIED, "", NULL, NULL)
 			: row(c, "Name", "", FIDELITY_CHANGED,

@@ -135,7 +135,7 @@ const struct container_field container_fields[] = {
 	HOST("DeviceCgroupRules", FIELD_PLAIN, TEXTS),
 	HOST("DeviceRequests", FIELD_PLAIN, GPUS, .since = 40),
 	HOST("KernelMemory", FIELD_PLAIN, "i", .until = 41),
-	HOST("KernelMemoryTCP", FIELD_PLAIN, "i", .since = 40, .until = 41),
+	HOST("KernelMemoryTCP", FIELD_PLAIN, "i", .since = 40),
 	HOST("MemoryReservation", FIELD_PLAIN, "i"),
 	HOST("MemorySwap", FIELD_PLAIN, "i"),
 	HOST("MemorySwappiness", FIELD_SPECIAL, "i", SPECIAL(swappiness)),
@@ -255,7 +255,12 @@ static int walk_value(const struct walk *w, const json_t *v, const char *path)
 	if (json_is_object(v))
 		return walk(w, v, path);
 	snprintf(each, sizeof(each), "%s[]", path);
-	json_array_foreach(v, i, item) if (walk(w, item, each) != 0) return -1;
+	json_array_foreach(v, i, item)
+	{
+		if (walk(w, item, each) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 

@@ -186,14 +186,19 @@ static int look_at_ports(const struct look *l)
 	const char *port;
 	size_t i;
 
-	json_object_foreach(ports, port, list) json_array_foreach(list, i, binding)
+	json_object_foreach(ports, port, list)
 	{
-		const char *ip = json_text(binding, "HostIp");
+		json_array_foreach(list, i, binding)
+		{
+			const char *ip = json_text(binding, "HostIp");
 
-		if (!is_any_hosts(ip) && say(l, "HostConfig.PortBindings", port, FIDELITY_CARRIED,
-						 "the target must have the address %s", ip) != 0)
-			return -1;
+			if (!is_any_hosts(ip) &&
+				say(l, "HostConfig.PortBindings", port, FIDELITY_CARRIED,
+					"the target must have the address %s", ip) != 0)
+				return -1;
+		}
 	}
+
 	return 0;
 }
 
@@ -227,6 +232,28 @@ static int look_at_networks(const struct look *l)
 	return 0;
 }
 
+/* Those in user networks. */
+static int look_at_links(const struct look *l)
+{
+	const json_t *networks = json_object_get(l->manifest, "networks"), *n, *v;
+	size_t i, j;
+
+	json_array_foreach(networks, i, n)
+	{
+		json_array_foreach(json_at(n, "endpoint.links"), j, v)
+		{
+			if (say(l, "NetworkSettings.Networks", json_text(n, "name"),
+				    FIDELITY_CARRIED,
+				    "the container of the link '%s' must be on the target, or come "
+				    "along",
+				    json_string_value(v)) != 0)
+				return -1;
+		}
+	}
+
+	return 0;
+}
+
 #define CONTAINER_MODE "container:"
 
 static int look_at_others(const struct look *l)
@@ -250,10 +277,15 @@ static int look_at_others(const struct look *l)
 					  name) != 0)
 			return -1;
 	}
-	json_array_foreach(
-		links, i, v) if (say(l, "HostConfig.Links", json_string_value(v), FIDELITY_CARRIED,
-					 "the container must be on the target, or come along") !=
-				 0) return -1;
+	if (look_at_links(l) != 0)
+		return -1;
+	json_array_foreach(links, i, v)
+	{
+		if (say(l, "HostConfig.Links", json_string_value(v), FIDELITY_CARRIED,
+			    "the container must be on the target, or come along") != 0)
+			return -1;
+	}
+
 	return 0;
 }
 
@@ -334,9 +366,13 @@ static int look_at_the_rest(const struct look *l)
 	const json_t *dropped = json_object_get(l->manifest, "dropped"), *row;
 	size_t i;
 
-	json_array_foreach(
-		dropped, i, row) if (say(l, json_text(row, "field"), "", FIDELITY_NOT_CARRIED, "%s",
-					     json_text(row, "reason")) != 0) return -1;
+	json_array_foreach(dropped, i, row)
+	{
+		if (say(l, json_text(row, "field"), "", FIDELITY_NOT_CARRIED, "%s",
+			    json_text(row, "reason")) != 0)
+			return -1;
+	}
+
 	if (json_object_get(get(l, "Labels"), "com.docker.swarm.task.id") &&
 		say(l, "Config.Labels", "com.docker.swarm.task.id", FIDELITY_CHANGED,
 			"a swarm's task: on the target no swarm looks after it") != 0)

@@ -41,8 +41,12 @@ static json_t *env_own(const json_t *env, const json_t *image)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(env, i, v) if (!json_has_text(image, json_string_value(v)))
-		whole = json_array_append(own, (json_t *)v) == 0 && whole;
+	json_array_foreach(env, i, v)
+	{
+		if (!json_has_text(image, json_string_value(v)))
+			whole = json_array_append(own, (json_t *)v) == 0 && whole;
+	}
+
 	return if_whole(own, whole);
 }
 
@@ -53,8 +57,12 @@ static json_t *env_merged(const json_t *own, const json_t *image)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(image, i, v) if (!names_variable(own, json_string_value(v)))
-		whole = json_array_append(env, (json_t *)v) == 0 && whole;
+	json_array_foreach(image, i, v)
+	{
+		if (!names_variable(own, json_string_value(v)))
+			whole = json_array_append(env, (json_t *)v) == 0 && whole;
+	}
+
 	return if_whole(env, whole);
 }
 
@@ -66,8 +74,12 @@ static json_t *map_own(json_t *map, const json_t *image)
 	bool whole = own != NULL;
 	const char *key;
 
-	json_object_foreach(map, key, v) if (!json_equal(v, json_object_get(image, key)))
-		whole = json_object_set(own, key, v) == 0 && whole;
+	json_object_foreach(map, key, v)
+	{
+		if (!json_equal(v, json_object_get(image, key)))
+			whole = json_object_set(own, key, v) == 0 && whole;
+	}
+
 	return if_whole(own, whole);
 }
 

@@ -277,8 +277,13 @@ static int want_volumes(const json_t *inspect, json_t *list, struct err *err)
 	const json_t *mounts = json_object_get(inspect, "Mounts"), *m;
 	size_t i;
 
-	json_array_foreach(mounts, i, m) if (strcmp(json_text(m, "Type"), "volume") == 0 &&
-					     want(list, json_text(m, "Name"), err) != 0) return -1;
+	json_array_foreach(mounts, i, m)
+	{
+		if (strcmp(json_text(m, "Type"), "volume") == 0 &&
+			want(list, json_text(m, "Name"), err) != 0)
+			return -1;
+	}
+
 	return 0;
 }
 

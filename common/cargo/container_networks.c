@@ -228,8 +228,12 @@ static const json_t *end_in(const struct container_source *source, const char *n
 	json_t *all = json_at(source->container, "NetworkSettings.Networks"), *theirs;
 	const char *key;
 
-	json_object_foreach(
-		all, key, theirs) if (strcmp(known_name(source, key), name) == 0) return theirs;
+	json_object_foreach(all, key, theirs)
+	{
+		if (strcmp(known_name(source, key), name) == 0)
+			return theirs;
+	}
+
 	return NULL;
 }
 

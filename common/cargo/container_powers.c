@@ -68,9 +68,13 @@ static void ask_namespaces(struct asking *a)
 	if (*mode && strcmp(mode, "none") != 0 &&
 		(strcmp(mode, "host") == 0 || !container_find(networks, "name", mode)))
 		need(a, POWER_HOSTNS, "HostConfig.NetworkMode", mode);
-	json_array_foreach(networks, i, n) if (strcmp(json_text(n, "name"), "host") == 0 ||
-					       strcmp(json_text(n, "driver"), "host") == 0)
-		need(a, POWER_HOSTNS, "NetworkSettings.Networks", json_text(n, "name"));
+	json_array_foreach(networks, i, n)
+	{
+		if (strcmp(json_text(n, "name"), "host") == 0 ||
+			strcmp(json_text(n, "driver"), "host") == 0)
+			need(a, POWER_HOSTNS, "NetworkSettings.Networks", json_text(n, "name"));
+	}
+
 	/* They bring the other container's environment along. */
 	if (!json_is_zero(json_object_get(a->config, "HostConfig.Links")))
 		need(a, POWER_HOSTNS, "HostConfig.Links", "");
@@ -97,13 +101,21 @@ static void ask_files(struct asking *a)
 	const char *driver = json_text(a->config, "HostConfig.VolumeDriver");
 	size_t i;
 
-	json_array_foreach(mounts, i, m) if (strcmp(json_text(m, "type"), "bind") == 0)
-		need(a, POWER_BIND, "Mounts", json_text(m, "source"));
-	else if (is_host_volume(json_text(m, "driver"), json_object_get(m, "driver_options")))
-		need(a, POWER_BIND, "Mounts", json_text(m, "target"));
-	json_array_foreach(volumes, i,
-		v) if (is_host_volume(json_text(v, "driver"), json_object_get(v, "options")))
-		need(a, POWER_BIND, "the volume", json_text(v, "name"));
+	json_array_foreach(mounts, i, m)
+	{
+		if (strcmp(json_text(m, "type"), "bind") == 0)
+			need(a, POWER_BIND, "Mounts", json_text(m, "source"));
+		else if (is_host_volume(
+				 json_text(m, "driver"), json_object_get(m, "driver_options")))
+			need(a, POWER_BIND, "Mounts", json_text(m, "target"));
+	}
+
+	json_array_foreach(volumes, i, v)
+	{
+		if (is_host_volume(json_text(v, "driver"), json_object_get(v, "options")))
+			need(a, POWER_BIND, "the volume", json_text(v, "name"));
+	}
+
 	if (*driver && strcmp(driver, "local") != 0)
 		need(a, POWER_BIND, "HostConfig.VolumeDriver", driver);
 }
@@ -146,8 +158,11 @@ static void ask_security(struct asking *a)
 	const json_t *list = json_object_get(a->config, "HostConfig.SecurityOpt"), *v;
 	size_t i;
 
-	json_array_foreach(list, i, v) if (!one_of(json_string_value(v), harmless))
-		need(a, POWER_PRIVILEGED, "HostConfig.SecurityOpt", json_string_value(v));
+	json_array_foreach(list, i, v)
+	{
+		if (!one_of(json_string_value(v), harmless))
+			need(a, POWER_PRIVILEGED, "HostConfig.SecurityOpt", json_string_value(v));
+	}
 }
 
 static void ask_confinement(struct asking *a)

@@ -52,7 +52,12 @@ static const json_t *find(const json_t *answers, const char *key, const char *va
 	const json_t *o;
 	size_t i;
 
-	json_array_foreach(answers, i, o) if (strcmp(json_text(o, key), value) == 0) return o;
+	json_array_foreach(answers, i, o)
+	{
+		if (strcmp(json_text(o, key), value) == 0)
+			return o;
+	}
+
 	return NULL;
 }
 

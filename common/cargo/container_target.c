@@ -36,8 +36,12 @@ static bool is_podman(const json_t *version)
 	const json_t *parts = json_object_get(version, "Components"), *part;
 	size_t i;
 
-	json_array_foreach(parts, i,
-		part) if (strcmp(json_text(part, "Name"), "Podman Engine") == 0) return true;
+	json_array_foreach(parts, i, part)
+	{
+		if (strcmp(json_text(part, "Name"), "Podman Engine") == 0)
+			return true;
+	}
+
 	return false;
 }
 
@@ -54,12 +58,18 @@ static int take_names(const json_t *v, json_t **ret, struct err *err)
 		return 0;
 	names = json_array();
 	whole = names != NULL;
-	json_array_foreach(v, i, item) if (json_is_string(item) &&
-					   json_array_size(names) < CONTAINER_TARGET_NAMES_MAX)
-		whole = json_array_append(names, item) == 0 && whole;
-	json_object_foreach(
-		(json_t *)v, key, item) if (json_array_size(names) < CONTAINER_TARGET_NAMES_MAX)
-		whole = json_array_append_new(names, json_string(key)) == 0 && whole;
+	json_array_foreach(v, i, item)
+	{
+		if (json_is_string(item) && json_array_size(names) < CONTAINER_TARGET_NAMES_MAX)
+			whole = json_array_append(names, item) == 0 && whole;
+	}
+
+	json_object_foreach((json_t *)v, key, item)
+	{
+		if (json_array_size(names) < CONTAINER_TARGET_NAMES_MAX)
+			whole = json_array_append_new(names, json_string(key)) == 0 && whole;
+	}
+
 	if (!whole || json_sort_texts(names, err) != 0) {
 		json_decref(names);
 		return err_nomem(err);

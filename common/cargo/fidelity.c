@@ -173,7 +173,12 @@ int fidelity_parse(const json_t *report, struct fidelity *ret, struct err *err)
 		"report", &list, err);
 
 	*ret = (struct fidelity){ 0 };
-	json_array_foreach(list, i, o) if (r == 0) r = parse_row(ret, o, err);
+	json_array_foreach(list, i, o)
+	{
+		if (r == 0)
+			r = parse_row(ret, o, err);
+	}
+
 	json_decref(list);
 	if (r != 0)
 		fidelity_done(ret);

@@ -31,8 +31,12 @@ bool json_has_text(const json_t *array, const char *s)
 	const json_t *v;
 	size_t i;
 
-	json_array_foreach(array, i,
-		v) if (json_is_string(v) && strcmp(json_string_value(v), s) == 0) return true;
+	json_array_foreach(array, i, v)
+	{
+		if (json_is_string(v) && strcmp(json_string_value(v), s) == 0)
+			return true;
+	}
+
 	return false;
 }
 

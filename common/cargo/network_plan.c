@@ -68,9 +68,18 @@ static const json_t *subnet_taken(const json_t *network, const json_t *theirs)
 	const json_t *other, *mine, *his;
 	size_t i, j, k;
 
-	json_array_foreach(theirs, i, other) json_array_foreach(json_at(network, "ipam.config"), j,
-		mine) json_array_foreach(json_at(other, "ipam.config"), k,
-		his) if (subnets_overlap(mine, his)) return other;
+	json_array_foreach(theirs, i, other)
+	{
+		json_array_foreach(json_at(network, "ipam.config"), j, mine)
+		{
+			json_array_foreach(json_at(other, "ipam.config"), k, his)
+			{
+				if (subnets_overlap(mine, his))
+					return other;
+			}
+		}
+	}
+
 	return NULL;
 }
 
@@ -242,6 +251,11 @@ static int plan_row(const json_t *n, const json_t *theirs, const struct containe
 		return plan_new(n, theirs, target, row, err);
 	differs = difference(n, there);
 	row->step = differs ? NETWORK_CLASH : NETWORK_MATCHED;
+	row->other_subnet = !differs &&
+			    !same_value(json_at(n, "ipam.config"), json_at(there, "ipam.config"));
+	if (row->other_subnet)
+		snprintf(row->reason, sizeof(row->reason),
+			"the target's network of this name has other subnets");
 	if (differs)
 		snprintf(row->reason, sizeof(row->reason),
 			"the target has a network of this name whose %s differ%s: remove it there, "

@@ -15,7 +15,7 @@ struct network_plan_row {
 	enum network_step step;
 	json_t *body;	   /* for POST /networks/create; NULL unless it is to be made. Owned */
 	char reason[512];  /* for a clash; and for one that is made otherwise than it was */
-	bool other_subnet; /* made with a subnet of the engine's choice, its own is taken there */
+	bool other_subnet; /* not its own, which is taken there or was never asked for */
 };
 
 struct network_plan {

@@ -15,7 +15,8 @@
 
 static void usage(void)
 {
-	fputs("container_tool wants|unknown INSPECT\n"
+	fputs("container_tool rows\n"
+	      "               wants|unknown INSPECT\n"
 	      "               build DIR\n"
 	      "               print|powers MANIFEST\n"
 	      "               request|networks|findings MANIFEST DIR [OPTION...]\n"
@@ -140,6 +141,14 @@ static void unknown(const char *path)
 		die(&err);
 	json_decref(inspect);
 	exit(n ? 1 : 0);
+}
+
+/* The keys of a manifest's config. */
+static void rows(void)
+{
+	for (size_t i = 0; i < container_fields_count; i++)
+		if (container_field_is_carried(&container_fields[i]))
+			puts(container_fields[i].request);
 }
 
 static void wants(const char *path)
@@ -305,6 +314,10 @@ int main(int argc, char **argv)
 {
 	const char *command = argc > 1 ? argv[1] : "";
 
+	if (strcmp(command, "rows") == 0 && argc == 2) {
+		rows();
+		return 0;
+	}
 	if (argc < 3)
 		usage();
 	if (strcmp(command, "wants") == 0)
