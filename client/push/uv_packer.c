@@ -1,6 +1,7 @@
 /*
  * Owns two segment builders, used on the worker only, and the queues in and out. One task is under
- * way at a time: it packs one parcel or flushes. Failure modes: memory and zstd; told once.
+ * way at a time: it packs a parcel until a segment is made or flushes. Failure modes: memory and
+ * zstd; told once.
  */
 #include "client/push/uv_packer.h"
 
@@ -23,6 +24,9 @@ struct order {
 	struct order *next;
 	struct sender_parcel *parcel;
 	uint32_t blob;
+	bool begun;
+	size_t at;  /* chunks of the parcel that are packed */
+	bool whole; /* nothing is left of it */
 };
 
 struct packer {
@@ -32,8 +36,8 @@ struct packer {
 	uint64_t busy_ns, took_ns;  /* in all; by the last task */
 	struct packer_ops ops;
 	void *ctx;
-	struct order *first, **last;	  /* waiting */
-	struct order *now;		  /* under way */
+	struct order *first, **last;	  /* waiting; the first may be under way */
+	struct order *now;		  /* that one; NULL: none is */
 	struct packed *made, **made_last; /* by the task under way */
 	struct packed *out, **out_last;
 	size_t sealed; /* record bytes in `out` */
@@ -108,16 +112,21 @@ static int pack_wanted(
 	return pack_chunk(p, which, &c->name, (enum chunk_kind)c->kind, bytes, c->len, err);
 }
 
-static int pack(struct packer *p, const struct sender_parcel *parcel, struct err *err)
+/* Goes on until a segment is made, which is to be on its way while the next one is packed. */
+static int pack(struct packer *p, struct order *o, struct err *err)
 {
+	const struct sender_parcel *parcel = o->parcel;
 	const struct batch *b = parcel->batch;
 
-	if (parcel->recipe_wanted && pack_chunk(p, BUILD_META, &b->name, CHUNK_RECIPE, b->recipe,
-					     b->recipe_len, err) != 0)
+	if (!o->begun && parcel->recipe_wanted &&
+		pack_chunk(p, BUILD_META, &b->name, CHUNK_RECIPE, b->recipe, b->recipe_len, err) !=
+			0)
 		return -1;
-	for (size_t i = 0; i < b->n_chunks; i++)
-		if (parcel->wanted[i] && pack_wanted(p, b, &b->chunks[i], err) != 0)
+	o->begun = true;
+	for (; o->at < b->n_chunks && !p->made; o->at++)
+		if (parcel->wanted[o->at] && pack_wanted(p, b, &b->chunks[o->at], err) != 0)
 			return -1;
+	o->whole = o->at == b->n_chunks;
 	return 0;
 }
 
@@ -143,7 +152,7 @@ static void run(struct uv_task *t)
 	uint64_t began = uv_hrtime();
 
 	if (p->now->parcel)
-		p->result = pack(p, p->now->parcel, &p->err);
+		p->result = pack(p, p->now, &p->err);
 	else
 		p->result = flush(p, p->now->blob, &p->err);
 	p->took_ns = uv_hrtime() - began;
@@ -186,9 +195,6 @@ static void start_next(struct packer *p)
 	if (p->now || p->closed || p->failed || !p->first || p->sealed >= PACKER_SEALED_MAX)
 		return;
 	p->now = p->first;
-	p->first = p->now->next;
-	if (!p->first)
-		p->last = &p->first;
 	p->made = NULL;
 	p->made_last = &p->made;
 	p->used = p->tuning;
@@ -196,14 +202,26 @@ static void start_next(struct packer *p)
 	uv_worker_post(p->worker, &p->task);
 }
 
+/* The first order is packed, or the packer is. */
+static void end_order(struct packer *p)
+{
+	struct order *o = p->first;
+
+	p->first = o->next;
+	if (!p->first)
+		p->last = &p->first;
+	if (!p->closed && p->result == 0 && o->parcel)
+		p->ops.packed(p->ctx, o->parcel);
+	order_free(o);
+}
+
 static void done(struct uv_task *t)
 {
 	struct packer *p = CONTAINER_OF(t, struct packer, task);
 	bool some = p->made != NULL;
 
-	if (!p->closed && p->result == 0 && p->now->parcel)
-		p->ops.packed(p->ctx, p->now->parcel);
-	order_free(p->now);
+	if (!p->now->parcel || p->now->whole || p->result != 0)
+		end_order(p);
 	p->now = NULL;
 	p->busy_ns += p->took_ns;
 	if (some) {

@@ -178,6 +178,7 @@ void uv_target_connect(struct uv_target *t)
 		false;
 	t->charged = 0;
 	n = uv_reach_start(t->s->loop, &t->target->address, &config, &ops, t, &t->reach, &err);
+	hasher_prepare(); /* meanwhile */
 	sodium_memzero(&config, sizeof(config));
 	if (n != 0)
 		uv_target_fail(t, NULL, &err);

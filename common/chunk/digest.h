@@ -17,6 +17,10 @@ struct digest {
 
 struct hasher;
 
+/* The first hasher of a process takes some milliseconds, of which this is most: for when there is
+ * nothing else to do. */
+void hasher_prepare(void);
+
 /* NULL when out of memory. hasher_free(NULL) is fine. */
 struct hasher *hasher_new(void);
 void hasher_free(struct hasher *h);
