@@ -9,7 +9,8 @@ int main(int argc, char **argv)
 		{ "targets", "list the receivers that this host knows, or forget one",
 			cmd_targets },
 		{ "push", "send an image to a receiver's engine", cmd_push },
-		{ "plan", "ask what a push would come to", cmd_plan },
+		{ "migrate", "recreate containers on a receiver's host", cmd_migrate },
+		{ "plan", "ask what a push or a migration would come to", cmd_plan },
 		{ "layers", "show an image's layers, and which of them a receiver has",
 			cmd_layers },
 		{ "doctor", "look at what dray needs: files, engine, speed, the way to a receiver",
@@ -17,7 +18,7 @@ int main(int argc, char **argv)
 		{ 0 },
 	};
 	static const struct program dray = { .name = "dray",
-		.about = "Sends images from this host's container engine to another host's.",
+		.about = "Sends images and containers from this host's engine to another host's.",
 		.commands = commands };
 
 	return program_run(&dray, argc, argv);

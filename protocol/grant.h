@@ -22,7 +22,9 @@ enum grant {
 #define GRANTS_KNOWN 511u
 
 /* The grants that this version knows how to hold a key to. */
-#define GRANTS_ENFORCED ((uint32_t)GRANT_PUSH)
+#define GRANTS_ENFORCED                                                                            \
+	((uint32_t)(GRANT_PUSH | GRANT_MIGRATE | GRANT_BIND | GRANT_DEVICE | GRANT_HOSTNS |        \
+		    GRANT_PRIVILEGED))
 
 /* What an invitation gives when it does not say. */
 #define GRANTS_DEFAULT                                                                             \

@@ -14,6 +14,10 @@
 #define OFFER_TAGS_MAX 64u
 #define TAG_LEN_MAX 384u /* registry/path:tag */
 #define IMAGE_CONFIG_MAX (1u << 20)
+#define MANIFEST_MAX (320u << 10) /* bytes of what is wanted of a container, and of a report */
+#define MIGRATE_MESSAGE_MAX (MANIFEST_MAX + 256u)
+#define VOLUME_NAME_MAX 255u
+#define HEALTH_SECONDS_MAX 3600u
 #define FAIL_TEXT_MAX 1000u
 #define KEY_NAME_MAX 62u
 

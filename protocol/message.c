@@ -56,6 +56,8 @@ void message_put(struct buf *to, const struct message *m)
 
 size_t message_max(unsigned type)
 {
+	if (type == MSG_MIGRATE || type == MSG_MIGRATED)
+		return MIGRATE_MESSAGE_MAX;
 	return type == MSG_SEGMENT ? SEGMENT_MESSAGE_MAX : CONTROL_MESSAGE_MAX;
 }
 

@@ -7,6 +7,7 @@
 #include "protocol/receiver.h"
 
 #include "protocol/limits.h"
+#include "protocol/migrate.h"
 #include "protocol/number_set.h"
 
 #include <assert.h>
@@ -15,8 +16,11 @@
 
 #define JOBS_MAX 16u
 
+enum job_kind { JOB_IMAGE, JOB_TREE, JOB_CALL };
+
 struct job {
 	uint32_t number;
+	enum job_kind kind;
 	uint32_t blobs; /* begun so far */
 	size_t recipes; /* recipe chunks named so far */
 	bool committed;
@@ -98,16 +102,29 @@ static struct receiver_blob *find_blob(const struct receiver *r, uint32_t number
 	return NULL;
 }
 
+static int check_job(
+	const struct receiver *r, const struct message *m, uint32_t number, struct err *err)
+{
+	if (number != r->next_job)
+		return refuse(err, m, "job out of order");
+	if (r->n_jobs == JOBS_MAX)
+		return refuse(err, m, "too many jobs at once");
+	return 0;
+}
+
+static void open_job(struct receiver *r, enum job_kind kind)
+{
+	r->jobs[r->n_jobs++] = (struct job){ .number = r->next_job++, .kind = kind };
+}
+
 static int take_offer(struct receiver *r, const struct message *m, struct err *err)
 {
 	const struct msg_image_offer *o = &m->image_offer;
 	const uint8_t *at = o->tags.raw;
 	wire_text tag;
 
-	if (o->job != r->next_job)
-		return refuse(err, m, "job out of order");
-	if (r->n_jobs == JOBS_MAX)
-		return refuse(err, m, "too many jobs at once");
+	if (check_job(r, m, o->job, err) != 0)
+		return -1;
 	if (o->diff_ids.n > OFFER_LAYERS_MAX)
 		return refuse(err, m, "too many layers");
 	if (o->sizes.n != 0 && o->sizes.n != o->diff_ids.n)
@@ -118,16 +135,50 @@ static int take_offer(struct receiver *r, const struct message *m, struct err *e
 		if (tag.n == 0 || tag.n > TAG_LEN_MAX || memchr(tag.s, '\0', tag.n))
 			return refuse(err, m, "a tag is empty, too long or holds a NUL");
 	}
-	r->next_job++;
-	r->jobs[r->n_jobs++] = (struct job){ .number = o->job };
+	open_job(r, JOB_IMAGE);
 	return 0;
 }
 
-static int take_commit(struct receiver *r, const struct message *m, struct err *err)
+static int take_migrate(struct receiver *r, const struct message *m, struct err *err)
 {
-	struct job *job = find_job(r, m->image_commit.job);
+	const struct msg_migrate *g = &m->migrate;
+	bool offer = g->verb == MIGRATE_OFFER;
+	uint8_t flags = offer			    ? MIGRATE_OVERWRITE
+			: g->verb == MIGRATE_COMMIT ? MIGRATE_NO_START
+						    : 0;
 
-	if (!job || job->committed)
+	if (check_job(r, m, g->job, err) != 0)
+		return -1;
+	if (g->verb == 0 || g->verb >= MIGRATE_VERBS_END)
+		return refuse(err, m, "unknown verb");
+	if (g->flags & ~flags)
+		return refuse(err, m, "unknown flags");
+	if (offer != (g->manifest.n > 0) || g->manifest.n > MANIFEST_MAX)
+		return refuse(err, m, "a manifest that is missing, out of place or too large");
+	if (g->seconds > HEALTH_SECONDS_MAX)
+		return refuse(err, m, "too long a time");
+	open_job(r, JOB_CALL);
+	return 0;
+}
+
+static int take_tree_offer(struct receiver *r, const struct message *m, struct err *err)
+{
+	const wire_text *v = &m->tree_offer.volume;
+
+	if (check_job(r, m, m->tree_offer.job, err) != 0)
+		return -1;
+	if (v->n == 0 || v->n > VOLUME_NAME_MAX || memchr(v->s, '\0', v->n))
+		return refuse(err, m, "a volume's name that is empty, too long or holds a NUL");
+	open_job(r, JOB_TREE);
+	return 0;
+}
+
+static int take_commit(struct receiver *r, const struct message *m, uint32_t number,
+	enum job_kind kind, struct err *err)
+{
+	struct job *job = find_job(r, number);
+
+	if (!job || job->committed || job->kind != kind)
 		return refuse(err, m, "no such open job");
 	for (size_t b = 0; b < r->n_blobs; b++) {
 		if (r->blobs[b]->job == job->number && !r->blobs[b]->ended)
@@ -155,21 +206,25 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 	struct job *job = find_job(r, b->job);
 	struct receiver_blob *blob;
 
-	if (!job || job->committed)
+	if (!job || job->committed || job->kind == JOB_CALL)
 		return refuse(err, m, "no such open job");
 	if (b->blob != r->next_blob)
 		return refuse(err, m, "blob out of order");
 	if (r->n_blobs == BLOBS_OPEN_MAX || job->blobs == JOB_BLOBS_MAX)
 		return refuse(err, m, "too many blobs");
-	if (b->role != ROLE_LAYER && b->role != ROLE_CONFIG)
+	if (job->kind == JOB_TREE ? b->role != ROLE_TREE
+				  : b->role != ROLE_LAYER && b->role != ROLE_CONFIG)
 		return refuse(err, m, "unknown role");
 	if (b->flags & ~(BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN))
 		return refuse(err, m, "unknown flags");
-	if (b->role != ROLE_LAYER && !(b->flags & BLOB_SIZE_KNOWN))
+	if (b->role == ROLE_CONFIG && !(b->flags & BLOB_SIZE_KNOWN))
 		return refuse(err, m, "a config without its size");
+	if (b->role == ROLE_TREE && b->flags != 0)
+		return refuse(err, m, "a tree with its size or name");
 	if (!(b->flags & BLOB_SIZE_KNOWN) && b->size != 0)
 		return refuse(err, m, "a size that is not known");
-	if (b->size > BLOB_SIZE_MAX || (b->role == ROLE_CONFIG && b->size > IMAGE_CONFIG_MAX))
+	if ((b->flags & BLOB_SIZE_KNOWN && b->size > BLOB_SIZE_MAX) ||
+		(b->role == ROLE_CONFIG && b->size > IMAGE_CONFIG_MAX))
 		return refuse(err, m, "the blob is too large");
 	blob = calloc(1, sizeof(*blob));
 	if (!blob)
@@ -300,7 +355,13 @@ int receiver_take(struct receiver *r, const struct message *m, struct receiver_b
 	if (m->type == MSG_IMAGE_OFFER)
 		return take_offer(r, m, err);
 	if (m->type == MSG_IMAGE_COMMIT)
-		return take_commit(r, m, err);
+		return take_commit(r, m, m->image_commit.job, JOB_IMAGE, err);
+	if (m->type == MSG_MIGRATE)
+		return take_migrate(r, m, err);
+	if (m->type == MSG_TREE_OFFER)
+		return take_tree_offer(r, m, err);
+	if (m->type == MSG_TREE_COMMIT)
+		return take_commit(r, m, m->tree_commit.job, JOB_TREE, err);
 	if (m->type == MSG_BLOB_BEGIN)
 		return take_begin(r, m, ret_blob, err);
 	if (m->type == MSG_BLOB_END)

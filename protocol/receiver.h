@@ -25,10 +25,10 @@ struct receiver *receiver_new(void); /* NULL when out of memory */
 void receiver_free(struct receiver *r);
 
 /*
- * Checks a message of the sender and keeps what it says. Takes IMAGE_OFFER, IMAGE_COMMIT,
- * BLOB_BEGIN, ASK_RECIPES, ASK_CHUNKS, ASK_CHUNKS_FULL, BLOB_END, SEGMENT and FAIL; others are
- * ERR_PROTOCOL. On success *ret_blob is the blob that the message is about (NULL if none), valid
- * until the next call; its job may have failed meanwhile.
+ * Checks a message of the sender and keeps what it says. Takes IMAGE_OFFER, IMAGE_COMMIT, MIGRATE,
+ * TREE_OFFER, TREE_COMMIT, BLOB_BEGIN, ASK_RECIPES, ASK_CHUNKS, ASK_CHUNKS_FULL, BLOB_END, SEGMENT
+ * and FAIL; others are ERR_PROTOCOL. On success *ret_blob is the blob that the message is about
+ * (NULL if none), valid until the next call; its job may have failed meanwhile.
  */
 int receiver_take(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
 	struct err *err) MUST_CHECK;

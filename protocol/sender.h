@@ -16,7 +16,11 @@
 #include "common/chunk/splitter.h"
 #include "protocol/message.h"
 
-enum blob_role { ROLE_LAYER = 1, ROLE_CONFIG = 2 };
+enum blob_role {
+	ROLE_LAYER = 1,
+	ROLE_CONFIG = 2,
+	ROLE_TREE = 3, /* a directory's tar, of a job that TREE_OFFER began */
+};
 
 enum blob_flags {
 	BLOB_DIGEST_KNOWN = 1, /* BLOB_BEGIN names the digest; else only BLOB_END does */

@@ -1,4 +1,5 @@
-/* `dray plan push`: its options, the asking, and what is printed of it. */
+/* `dray plan push`: its options, the asking, and what is printed of it. `dray plan migrate` is
+ * cmd_migrate.c's. */
 #include "client/cmd/cmd.h"
 
 #include "client/clock.h"
@@ -23,13 +24,14 @@ static const char plan_text[] =
 
 static int parse_what(int n, char **argv, struct err *err)
 {
-	if (n > 0 && (strcmp(argv[1], "migrate") == 0 || strcmp(argv[1], "backup") == 0))
+	if (n > 0 && strcmp(argv[1], "backup") == 0)
 		return err_set(err, ERR_USAGE,
-			"plan %s: this version of dray cannot %s yet; there is plan push", argv[1],
-			argv[1]);
+			"plan backup: this version of dray cannot backup yet; there are plan push "
+			"and plan migrate");
 	if (n == 0 || strcmp(argv[1], "push") != 0)
-		return err_set(
-			err, ERR_USAGE, "plan: of what? (dray plan push IMAGE... --to TARGET)");
+		return err_set(err, ERR_USAGE,
+			"plan: of what? (dray plan push IMAGE..., or migrate CONTAINER..., --to "
+			"TARGET)");
 	if (n < 2)
 		return err_set(err, ERR_USAGE,
 			"plan push: which image? (dray plan push IMAGE... --to TARGET)");
@@ -57,6 +59,7 @@ static int parse(int argc, char **argv, struct plan_options *o, int *ret_args, s
 		return -1;
 	if (o->help) {
 		program_help("plan push IMAGE... --to TARGET[,TARGET...]", plan_text, rows);
+		puts("For containers: dray plan migrate --help");
 		return 0;
 	}
 	if (parse_what(*ret_args, argv, err) != 0)
@@ -153,6 +156,8 @@ int cmd_plan(int argc, char **argv)
 	struct err err;
 	int n, code;
 
+	if (argc > 1 && strcmp(argv[1], "migrate") == 0)
+		return cmd_plan_migrate(argc - 1, argv + 1);
 	if (parse(argc, argv, &o, &n, &err) != 0)
 		return program_fail(&err);
 	if (o.help)

@@ -1,8 +1,7 @@
-/* `dray push`: its options, and the parts of the contract that are not there yet, refused rather
- * than ignored. */
+/* `dray push`: its options. */
 #include "client/cmd/cmd.h"
 
-#include "client/push/retry.h"
+#include "client/cmd/transfer_options.h"
 #include "client/push/uv_push_run.h"
 #include "common/base/log.h"
 #include "common/base/program.h"
@@ -12,12 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LEVEL_MAX 19
-#define CONGESTION_NAME_MAX 15u /* TCP_CA_NAME_MAX less its NUL */
-
 struct push_options {
-	const char *to, *engine, *read, *compress, *lanes, *congestion;
-	uint64_t retry_for, limit_rate;
+	struct transfer_options transfer;
+	const char *to, *engine;
 	bool json, quiet, verbose, dry_run, help;
 };
 
@@ -27,86 +23,6 @@ static const char push_text[] =
 	"lacks them, and gives them the same names there. Each image is read once, however many\n"
 	"targets there are. A push that was cut off goes on when it is run again.\n";
 
-/* "auto", "none" or a level of zstd. */
-static int parse_level(const char *s, int *ret, struct err *err)
-{
-	char *end;
-	long level;
-
-	if (!s || strcmp(s, "auto") == 0) {
-		*ret = LEVEL_AUTO;
-		return 0;
-	}
-	if (strcmp(s, "none") == 0) {
-		*ret = 0;
-		return 0;
-	}
-	level = strtol(s, &end, 10);
-	if (*s == '\0' || *end != '\0' || level < 1 || level > LEVEL_MAX)
-		return err_set(err, ERR_USAGE,
-			"--compress takes auto, none or a level from 1 to %d", LEVEL_MAX);
-	*ret = (int)level;
-	return 0;
-}
-
-/* "auto" or a number of connections. */
-static int parse_lanes(const char *s, unsigned *ret, struct err *err)
-{
-	char *end;
-	long n;
-
-	*ret = 0;
-	if (!s || strcmp(s, "auto") == 0)
-		return 0;
-	n = strtol(s, &end, 10);
-	if (*s == '\0' || *end != '\0' || n < 1 || n > (long)LANES_MAX)
-		return err_set(
-			err, ERR_USAGE, "--lanes takes auto or a number from 1 to %u", LANES_MAX);
-	*ret = (unsigned)n;
-	return 0;
-}
-
-/* "auto", "system" or a name that the kernel is to know. */
-static int parse_congestion(const char *s, const char **ret, struct err *err)
-{
-	*ret = NULL;
-	if (!s || strcmp(s, "auto") == 0)
-		return 0;
-	if (*s == '\0' || strlen(s) > CONGESTION_NAME_MAX ||
-		strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789_-") != strlen(s))
-		return err_set(err, ERR_USAGE,
-			"--congestion takes auto, system or a name such as bbr or cubic");
-	*ret = s;
-	return 0;
-}
-
-static int parse_link(const struct push_options *o, struct lanes_options *ret, struct err *err)
-{
-	if (o->limit_rate && o->limit_rate < UV_RATE_MIN)
-		return err_set(err, ERR_USAGE,
-			"--limit-rate is at least %u bytes a second (as in 500k or 10M)",
-			UV_RATE_MIN);
-	ret->limit_rate = o->limit_rate;
-	if (parse_lanes(o->lanes, &ret->lanes, err) != 0)
-		return -1;
-	return parse_congestion(o->congestion, &ret->congestion, err);
-}
-
-static int parse_read(const char *s, enum engine_read *ret, struct err *err)
-{
-	static const char *const words[] = {
-		[READ_AUTO] = "auto", [READ_DIRECT] = "direct", [READ_API] = "api"
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(words); i++) {
-		if (strcmp(s, words[i]) == 0) {
-			*ret = (enum engine_read)i;
-			return 0;
-		}
-	}
-	return err_set(err, ERR_USAGE, "--read takes auto, direct or api");
-}
-
 static int parse(int argc, char **argv, struct push_options *o, struct push_run_options *run,
 	struct err *err)
 {
@@ -114,19 +30,8 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 		{ "to", 0, OPTION_TEXT, &o->to, "TARGET[,TARGET...]",
 			"the targets, names given to dray pair" },
 		ENGINE_OPTION_ROW(&o->engine),
-		{ "read", 0, OPTION_TEXT, &o->read, "HOW",
-			"direct: the engine's own files; api: through it; auto (the default)" },
 		{ "dry-run", 0, OPTION_FLAG, &o->dry_run, NULL, "only say what would be sent" },
-		{ "compress", 0, OPTION_TEXT, &o->compress, "LEVEL",
-			"auto (the default), none, or zstd's 1 to 19" },
-		{ "limit-rate", 0, OPTION_SIZE, &o->limit_rate, "RATE",
-			"bytes a second on the wire at most, as 500k or 10M" },
-		{ "lanes", 0, OPTION_TEXT, &o->lanes, "N",
-			"connections: auto (the default: as many as help), or 1 to 16" },
-		{ "congestion", 0, OPTION_TEXT, &o->congestion, "NAME",
-			"TCP's congestion control: auto (bbr on long links), system, or its name" },
-		{ "retry-for", 0, OPTION_SECONDS, &o->retry_for, "TIME",
-			"give up after so long without a session (default 2m; 0: at once)" },
+		TRANSFER_ROWS(&o->transfer),
 		{ "json", 0, OPTION_FLAG, &o->json, NULL, "one JSON object a line on stdout" },
 		{ "quiet", 'q', OPTION_FLAG, &o->quiet, NULL, "print only the image's ID" },
 		{ "verbose", 'v', OPTION_FLAG, &o->verbose, NULL, "say more" },
@@ -159,11 +64,9 @@ static int parse(int argc, char **argv, struct push_options *o, struct push_run_
 	run->n_images = (size_t)n;
 	run->engine = o->engine;
 	run->dry_run = o->dry_run;
-	run->retry_for_ms = min_u64(o->retry_for, UINT64_MAX / 1000) * 1000;
+	run->retry_for_ms = transfer_retry_ms(&o->transfer);
 	run->style = o->json ? REPORT_JSON : o->quiet ? REPORT_QUIET : REPORT_TEXT;
-	if (parse_link(o, &run->lanes, err) != 0 || parse_read(o->read, &run->read, err) != 0)
-		return -1;
-	return parse_level(o->compress, &run->level, err);
+	return transfer_take(&o->transfer, &run->lanes, &run->read, &run->level, err);
 }
 
 /* --- the targets --- */
@@ -217,7 +120,7 @@ static int open_targets(struct targets *t, const char *to, struct err *err)
 
 int cmd_push(int argc, char **argv)
 {
-	struct push_options o = { .read = "auto", .retry_for = RETRY_FOR_SECONDS };
+	struct push_options o = { .transfer = TRANSFER_DEFAULTS };
 	struct push_run_options run = { 0 };
 	struct targets targets = { 0 };
 	struct key_pair *key = NULL;

@@ -171,6 +171,8 @@ void report_behind(struct report *r, const struct pair_progress *p, const struct
 
 void report_error(struct report *r, const struct pair_progress *p, const struct err *err)
 {
+	if (r->mute)
+		return;
 	if (p && r->n_pairs > 1)
 		log_error("%s -> %s: %s", p->image, p->target, err->text);
 	else

@@ -14,6 +14,7 @@ struct report {
 	enum report_style style;
 	bool terminal, colour, unicode; /* stderr */
 	bool silent;			/* no progress there */
+	bool mute;			/* errors are for its owner to tell */
 	struct pair_progress *pairs;	/* image by image for each target */
 	size_t n_pairs, n_images, n_targets;
 	uint64_t started_ms, shown_ms;

@@ -128,6 +128,9 @@ void engine_tag_image(
 /* DELETE with noprune=1, without force. A missing image is ERR_NOT_FOUND. */
 void engine_remove_image(struct engine *e, const struct digest *id, engine_done_fn *fn, void *ctx);
 
+/* Takes this name off its image, and the image away when it was the last one. */
+void engine_remove_tag(struct engine *e, const char *tag, engine_done_fn *fn, void *ctx);
+
 /* Is there a container (running or not) made from this image? */
 typedef void engine_bool_fn(void *ctx, bool yes, const struct err *err);
 void engine_image_in_use(struct engine *e, const struct digest *id, engine_bool_fn *fn, void *ctx);

@@ -64,46 +64,13 @@ void engine_inspect_image_object(
 
 /* --- commit --- */
 
-/* A label as an instruction: LABEL "name"="value", as JSON quotes. */
-static char *label_change(const char *name, const char *value)
-{
-	json_t *n = json_string(name), *v = json_string(value);
-	CLEANUP(cleanup_free) char *a = n ? json_dumps(n, JSON_ENCODE_ANY) : NULL;
-	CLEANUP(cleanup_free) char *b = v ? json_dumps(v, JSON_ENCODE_ANY) : NULL;
-	char *ret = NULL;
-
-	json_decref(n);
-	json_decref(v);
-	if (a && b && asprintf(&ret, "LABEL %s=%s", a, b) < 0)
-		return NULL;
-	return ret;
-}
-
-static char *commit_path(const struct engine_commit *commit)
-{
-	char *path = engine_path(
-		"/commit?container=%s&pause=%s", commit->container, commit->pause ? "1" : "0");
-
-	for (size_t i = 0; path && i < commit->n_labels; i++) {
-		CLEANUP(cleanup_free)
-		char *change = label_change(commit->labels[2 * i], commit->labels[2 * i + 1]);
-		CLEANUP(cleanup_free)
-		char *more = change ? engine_path("&changes=%s", change) : NULL;
-		char *longer = NULL;
-
-		if (!more || asprintf(&longer, "%s%s", path, more) < 0)
-			longer = NULL;
-		free(path);
-		path = longer;
-	}
-	return path;
-}
-
 void engine_commit_container(
 	struct engine *e, const struct engine_commit *commit, engine_id_fn *fn, void *ctx)
 {
 	struct engine_call *c = begin(e, commit->container, ctx);
-	CLEANUP(cleanup_free) char *path = commit_path(commit);
+	CLEANUP(cleanup_free)
+	char *path = engine_path("/commit?container=%s&pause=%s&comment=%s", commit->container,
+		commit->pause ? "1" : "0", commit->comment);
 
 	c->fn.id = fn;
 	c->seconds = COMMIT_SECONDS;

@@ -14,6 +14,10 @@
 typedef void engine_object_fn(void *ctx, json_t *o, const struct err *err);
 typedef void engine_id_fn(void *ctx, const char *id, const struct err *err);
 
+/* The engine's answers to /version and /info. */
+void engine_version_object(struct engine *e, engine_object_fn *fn, void *ctx);
+void engine_info_object(struct engine *e, engine_object_fn *fn, void *ctx);
+
 /* --- containers --- */
 
 void engine_inspect_container(struct engine *e, const char *name, engine_object_fn *fn, void *ctx);
@@ -23,9 +27,8 @@ void engine_list_containers(struct engine *e, const char *label, engine_object_f
 
 struct engine_commit {
 	const char *container;
-	bool pause;		   /* while its files are read */
-	const char *const *labels; /* n_labels pairs of name and value that the image gets */
-	size_t n_labels;
+	bool pause;	     /* while its files are read */
+	const char *comment; /* of the new layer, in the image's history */
 };
 /* A new image without a name, of the container and what it has written. `id` is "sha256:…". */
 void engine_commit_container(

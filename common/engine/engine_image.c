@@ -232,6 +232,16 @@ void engine_remove_image(struct engine *e, const struct digest *id, engine_done_
 	engine_call_start(c, "DELETE", path, ENGINE_INSPECT_MAX, plain_done);
 }
 
+void engine_remove_tag(struct engine *e, const char *tag, engine_done_fn *fn, void *ctx)
+{
+	struct engine_call *c = engine_call_new(e, ctx);
+	CLEANUP(cleanup_free) char *path = engine_path("/images/%s?noprune=1", tag);
+
+	c->fn.done = fn;
+	engine_call_name(c, "image", tag);
+	engine_call_start(c, "DELETE", path, ENGINE_INSPECT_MAX, plain_done);
+}
+
 /* --- in use --- */
 
 static void in_use_done(void *ctx, int status, const struct buf *body, const struct err *failed)

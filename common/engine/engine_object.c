@@ -117,3 +117,24 @@ void engine_call_id(void *ctx, int status, const struct buf *body, const struct 
 	call.fn.id(call.ctx, id, r == 0 ? NULL : &err);
 	json_decref(o);
 }
+
+/* --- the engine itself --- */
+
+static void ask(struct engine *e, const char *path, engine_object_fn *fn, void *ctx)
+{
+	struct engine_call *c = engine_call_new(e, ctx);
+
+	c->fn.object = fn;
+	engine_call_name(c, "engine", "itself");
+	engine_call_start(c, "GET", path, ENGINE_INSPECT_MAX, engine_call_object);
+}
+
+void engine_version_object(struct engine *e, engine_object_fn *fn, void *ctx)
+{
+	ask(e, "/version", fn, ctx);
+}
+
+void engine_info_object(struct engine *e, engine_object_fn *fn, void *ctx)
+{
+	ask(e, "/info", fn, ctx);
+}

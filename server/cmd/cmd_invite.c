@@ -115,7 +115,8 @@ int cmd_invite(int argc, char **argv)
 		{ "name", 0, OPTION_TEXT, &o.name, "NAME", "the client's name here (required)" },
 		{ "address", 0, OPTION_TEXT, &o.address, "HOST:PORT",
 			"where the client finds this host (default: where serve listens)" },
-		{ "allow", 0, OPTION_TEXT, &o.allow, "LIST", "what it may do (default: push)" },
+		{ "allow", 0, OPTION_TEXT, &o.allow, "LIST",
+			"what it may do (default: push,migrate)" },
 		{ "image", 0, OPTION_LIST, &o.images, "PATTERN",
 			"which images: web/*, registry.lan/**, !web/base (repeatable; default "
 			"all)" },

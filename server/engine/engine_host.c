@@ -3,7 +3,7 @@
 #include "common/base/file.h"
 #include "common/base/log.h"
 #include "protocol/limits.h"
-#include "server/engine/engine_side.h"
+#include "server/container/engine_migrate.h"
 #include "server/engine/uv_engine_port.h"
 
 #include <assert.h>
@@ -168,6 +168,10 @@ static void begin_job(
 		engine_have_take(h, &m->have);
 	} else if (m->type == PORT_OPEN) {
 		engine_load_take(h, &m->open);
+	} else if (m->type == PORT_MIGRATE) {
+		engine_migrate_take(h, &m->migrate);
+	} else if (m->type == PORT_TREE) {
+		engine_tree_take(h, &m->tree);
 	} else {
 		engine_tag_take(h, &m->tag);
 	}
@@ -200,6 +204,12 @@ static void on_message(void *ctx, const struct port_message *m)
 	case PORT_TAG:
 		begin_job(h, m->tag.job, &m->tag.key, m);
 		break;
+	case PORT_MIGRATE:
+		begin_job(h, m->migrate.job, &m->migrate.key, m);
+		break;
+	case PORT_TREE:
+		begin_job(h, m->tree.job, &m->tree.key, m);
+		break;
 	case PORT_MEMBER:
 		pass_to_job(h, m->member.job, m);
 		break;
@@ -218,6 +228,8 @@ static void on_message(void *ctx, const struct port_message *m)
 	case PORT_PHASE:
 	case PORT_LOADED:
 	case PORT_FAILED:
+	case PORT_MIGRATED:
+	case PORT_FILLED:
 		break; /* the port lets none through */
 	}
 }
@@ -297,6 +309,7 @@ void engine_host_stop(struct engine_host *h, bool break_off, void (*idle)(void *
 
 static void free_host(struct engine_host *h)
 {
+	engine_images_held_free(h);
 	free(h->loads_dir);
 	free(h);
 }
@@ -317,6 +330,11 @@ static int open_parts(struct engine_host *h, uv_loop_t *loop, const struct engin
 		engine_close(h->engine, NULL, NULL);
 		return -1;
 	}
+	if (migrations_open(h, loop, state_dir, &h->migrations, err) != 0) {
+		engine_close(h->engine, NULL, NULL);
+		engine_port_close(h->port, NULL, NULL);
+		return -1;
+	}
 	uv_idle_init(loop, &h->idle);
 	h->idle.data = h;
 	engine_replay_init(h, loop);
@@ -324,8 +342,8 @@ static int open_parts(struct engine_host *h, uv_loop_t *loop, const struct engin
 }
 
 int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, const char *state_dir,
-	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, struct engine_host **ret,
-	struct err *err)
+	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, engine_grants_fn *grants_of,
+	void *ctx, struct engine_host **ret, struct err *err)
 {
 	struct engine_host *h = calloc(1, sizeof(*h));
 
@@ -333,6 +351,7 @@ int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, cons
 		return err_nomem(err);
 	h->may_tag = may_tag;
 	h->may_see = may_see;
+	h->grants_of = grants_of;
 	h->ctx = ctx;
 	h->started = (uint64_t)time(NULL);
 	if (open_parts(h, loop, engine, state_dir, err) != 0) {
@@ -362,11 +381,18 @@ static void timer_closed(uv_handle_t *handle)
 	uv_close((uv_handle_t *)&h->idle, idle_closed);
 }
 
-static void port_closed(void *ctx)
+static void migrations_closed(void *ctx)
 {
 	struct engine_host *h = ctx;
 
 	uv_close((uv_handle_t *)&h->replay.timer, timer_closed);
+}
+
+static void port_closed(void *ctx)
+{
+	struct engine_host *h = ctx;
+
+	migrations_close(h->migrations, migrations_closed, h);
 }
 
 /* Every call of every job has come back by now, and each job ended with it. */

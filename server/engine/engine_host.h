@@ -23,11 +23,14 @@ typedef bool engine_may_tag_fn(void *ctx, const char *key, const char *tag);
 /* May this key know of an image with these tags (none: an image without a name)? */
 typedef bool engine_may_see_fn(void *ctx, const char *key, const char *const *tags, size_t n);
 
-/* The engine's address must outlive it. Keeps its journal in `state_dir`/loads and begins to clean
- * up after the last run; an engine that cannot be reached is no error yet. */
+/* The bits of protocol/grant.h that the key has now; 0: there is no such key. */
+typedef uint32_t engine_grants_fn(void *ctx, const char *key);
+
+/* The engine's address must outlive it. Keeps its journals in `state_dir`/loads and /migrations,
+ * and begins to clean up after the last run; an engine that cannot be reached is no error yet. */
 int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, const char *state_dir,
-	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, void *ctx, struct engine_host **ret,
-	struct err *err) MUST_CHECK;
+	engine_may_tag_fn *may_tag, engine_may_see_fn *may_see, engine_grants_fn *grants_of,
+	void *ctx, struct engine_host **ret, struct err *err) MUST_CHECK;
 
 /* Ends of the port, as engine_port_attach: a net process begins. The jobs of the one before it are
  * broken off and cleaned up after. */

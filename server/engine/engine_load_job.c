@@ -173,6 +173,8 @@ void load_job_loaded(struct load_job *j)
 	struct port_message m = { .type = PORT_LOADED };
 
 	engine_image_kept(j->job.host, &j->job.image);
+	if (j->tags.n == 0)
+		engine_image_hold(j->job.host, j->job.key, &j->job.image);
 	end_entry(j, true, NULL);
 	m.loaded.job = j->job.number;
 	m.loaded.image = j->job.image;

@@ -64,6 +64,14 @@ int port_parse(const void *bytes, size_t n, struct port_message *ret, struct err
 	return 0;
 }
 
+void port_failure(const struct port_failed *p, struct err *err)
+{
+	bool known = p->code > ERR_NONE && p->code < ERR_CODE_COUNT;
+
+	err_set(err, known ? (enum err_code)p->code : ERR_FAILED, "%.*s", (int)p->text.n,
+		p->text.s);
+}
+
 /* --- on a stream --- */
 
 void port_put_framed(struct buf *to, const struct port_message *m)

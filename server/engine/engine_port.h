@@ -35,7 +35,7 @@ struct port_message {
 	};
 };
 
-#define PORT_MESSAGE_MAX (128u << 10) /* DATA carries at most PORT_DATA_MAX bytes */
+#define PORT_MESSAGE_MAX (384u << 10) /* DATA carries at most PORT_DATA_MAX bytes */
 #define PORT_DATA_MAX (64u << 10)
 #define PORT_MEMBER_UNKNOWN 65535u
 
@@ -61,6 +61,9 @@ static inline bool port_is_reply(enum port_type type)
 {
 	return type >= PORT_HAVE_REPLY;
 }
+
+/* FAILED as an error of the net side. */
+void port_failure(const struct port_failed *p, struct err *err);
 
 /* On a stream each message has its length before it. */
 #define PORT_LENGTH_BYTES 4u

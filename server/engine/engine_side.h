@@ -29,18 +29,25 @@ struct engine_job {
 	uint32_t entry; /* the number of its journal entry */
 };
 
+struct migrations;
+struct held_image;
+
 struct engine_host {
 	struct engine *engine;
 	struct engine_port *port;
 	char *loads_dir;
 	engine_may_tag_fn *may_tag;
 	engine_may_see_fn *may_see;
+	engine_grants_fn *grants_of;
 	void *ctx;
 	struct engine_job *jobs;
 	uint32_t next_entry;
 	uint64_t started;	   /* Unix time */
 	struct engine_undo *undos; /* under way */
 	struct engine_replay replay;
+	struct migrations *migrations;
+	struct held_image *held; /* images without a name, and whose they are */
+	size_t n_held;
 	uv_idle_t idle; /* tells on_idle */
 	bool joined;	/* to a net process, at least once */
 	bool stopping;	/* no new jobs */
@@ -80,6 +87,14 @@ void engine_host_maybe_idle(struct engine_host *h);
 /* The image is in the engine and wanted: whatever else made it, or tried to, may not remove it. */
 void engine_image_kept(struct engine_host *h, const struct digest *image);
 
+/* An image that the key has brought without giving it a name: it may have a container made of it,
+ * whatever names its patterns allow. Forgotten when this process ends. */
+#define ENGINE_HELD_MAX 256u
+void engine_image_hold(struct engine_host *h, const char *key, const struct digest *image);
+bool engine_image_held(const struct engine_host *h, const char *key, const struct digest *image);
+
+void engine_images_held_free(struct engine_host *h);
+
 /* Whether the key may give all of these tags, each of a sensible form; ERR_REFUSED names the one
  * that it may not. Copies them. */
 struct tag_list {
@@ -94,3 +109,5 @@ void tag_list_done(struct tag_list *t);
 void engine_have_take(struct engine_host *h, const struct port_have *m);
 void engine_tag_take(struct engine_host *h, const struct port_tag *m);
 void engine_load_take(struct engine_host *h, const struct port_open *m);
+void engine_migrate_take(struct engine_host *h, const struct port_migrate *m);
+void engine_tree_take(struct engine_host *h, const struct port_tree *m);

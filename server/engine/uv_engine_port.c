@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define INBOX_SIZE (256u << 10) /* libuv reads a bounded number of these in one turn */
+#define INBOX_SIZE (512u << 10) /* libuv reads a bounded number of these in one turn */
 #define PIPE_SIZE (1 << 20)	/* what an unprivileged process may have; less is only slower */
 
 struct inbox {

@@ -348,6 +348,7 @@ int rebuild_add(struct rebuild *r, uint32_t number, bool from_store, const struc
 	b->number = number;
 	b->from_store = from_store;
 	b->size = size;
+	b->tree = size == REBUILD_TREE;
 	b->digest_known = digest != NULL;
 	if (digest)
 		b->digest = *digest;

@@ -57,7 +57,9 @@ void rebuild_free(struct rebuild *r);
 
 /* A blob to rebuild after those added before. `from_store`: it is complete in the store under this
  * digest. Otherwise its names follow. `size` UINT64_MAX: not known before its end, and so long it
- * waits, and those after it too. `number` is the caller's and unique. */
+ * waits, and those after it too; REBUILD_TREE: a tree, named by its operations, whose size is what
+ * comes. `number` is the caller's and unique. */
+#define REBUILD_TREE (UINT64_MAX - 1)
 int rebuild_add(struct rebuild *r, uint32_t number, bool from_store, const struct digest *digest,
 	uint64_t size, struct err *err) MUST_CHECK;
 

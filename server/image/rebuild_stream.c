@@ -7,6 +7,7 @@
  */
 #include "server/image/rebuild_stream.h"
 
+#include "common/chunk/op_hasher.h"
 #include "server/image/chunk_source.h"
 
 #include <stdlib.h>
@@ -28,7 +29,8 @@ struct rebuild_stream {
 	struct rebuild_stream_ops ops;
 	void *ctx;
 	struct chunk_source *source;
-	struct hasher *hasher;
+	struct hasher *hasher;	      /* of a blob's bytes */
+	struct op_hasher *ops_hasher; /* of a tree's operations */
 	struct walk walks[2];
 	struct rebuild_blob *blob;
 	uint64_t given;
@@ -56,13 +58,14 @@ struct rebuild_stream *rebuild_stream_new(struct depot_domain *domain, const str
 	s->ctx = ctx;
 	s->source = chunk_source_new(domain, pin, err);
 	s->hasher = hasher_new();
+	s->ops_hasher = op_hasher_new();
 	s->out = malloc(GIVE_MAX);
 	for (int i = 0; i < 2; i++) {
 		s->walks[i].ops = calloc(RECIPE_OPS_MAX, sizeof(struct recipe_op));
 		s->walks[i].places = calloc(RECIPE_OPS_MAX, sizeof(struct store_place));
 		ok = ok && s->walks[i].ops && s->walks[i].places;
 	}
-	if (!ok || !s->source || !s->hasher || !s->out) {
+	if (!ok || !s->source || !s->hasher || !s->ops_hasher || !s->out) {
 		err_nomem(err);
 		rebuild_stream_free(s);
 		return NULL;
@@ -80,6 +83,7 @@ void rebuild_stream_free(struct rebuild_stream *s)
 	}
 	chunk_source_free(s->source);
 	hasher_free(s->hasher);
+	op_hasher_free(s->ops_hasher);
 	free(s->out);
 	free(s);
 }
@@ -177,7 +181,8 @@ static int flush(struct rebuild_stream *s, struct err *err)
 	size_t n = s->out_len;
 
 	s->out_len = 0;
-	hasher_update(s->hasher, s->out, n);
+	if (!s->blob->tree)
+		hasher_update(s->hasher, s->out, n);
 	return n ? s->ops.bytes(s->ctx, s->blob, s->out, n, err) : 0;
 }
 
@@ -222,6 +227,8 @@ static int give_chunk(struct rebuild_stream *s, struct walk *w, uint64_t max, st
 	n = min_u64(n, GIVE_MAX);
 	bytes += from + w->done;
 	w->done += n;
+	if (s->blob->tree && w == &s->walks[STREAM_SKELETON])
+		op_hasher_skeleton(s->ops_hasher, bytes, n);
 	return give(s, bytes, (size_t)n, err);
 }
 
@@ -254,6 +261,8 @@ static int give_main(struct rebuild_stream *s, struct err *err)
 	for (;;) {
 		int r = next_op(s, STREAM_MAIN, err);
 
+		if (r == STEP_OK && s->blob->tree && w->done == 0)
+			op_hasher_op(s->ops_hasher, &w->ops[w->op]);
 		if (r == STEP_OK && w->ops[w->op].kind == OP_SKELETON) {
 			r = give_skeleton(s, w->ops[w->op].len, err);
 			w->done = w->ops[w->op].len;
@@ -306,7 +315,8 @@ static int fetch_names(struct rebuild_stream *s, struct err *err)
 		s->outcome = BLOB_AGAIN;
 		return STEP_LOST;
 	}
-	s->blob->size = record.size;
+	if (!s->blob->tree)
+		s->blob->size = record.size;
 	for (int i = 0; i < 2 && r == STEP_OK; i++)
 		r = read_lists(s, &record, (enum recipe_stream)i, err);
 	blob_record_done(&record);
@@ -316,8 +326,10 @@ static int fetch_names(struct rebuild_stream *s, struct err *err)
 /* The hash of all that was given out decides. */
 static void settle(struct rebuild_stream *s)
 {
-	struct digest digest = hasher_end(s->hasher);
+	struct digest digest = s->blob->tree ? op_hasher_end(s->ops_hasher) : hasher_end(s->hasher);
 
+	if (s->blob->tree)
+		s->blob->size = s->given;
 	if (s->given == s->blob->size && digest_equal(&digest, &s->blob->digest))
 		s->outcome = BLOB_STORED;
 	else
@@ -335,6 +347,7 @@ int rebuild_stream_run(struct rebuild_stream *s, struct rebuild_blob *b,
 	for (int i = 0; i < 2; i++)
 		s->walks[i].at = s->walks[i].op = s->walks[i].n = 0;
 	(void)hasher_end(s->hasher); /* of a blob that was given up */
+	(void)op_hasher_end(s->ops_hasher);
 	if (b->from_store)
 		r = fetch_names(s, err);
 	if (r == STEP_OK)

@@ -14,7 +14,8 @@ struct rebuild_blob {
 	uint32_t number;
 	bool from_store, digest_known, ended;
 	struct digest digest;
-	uint64_t size;
+	uint64_t size;		 /* of a tree: what came, once all has */
+	bool tree;		 /* named by its operations */
 	struct digest *names[2]; /* of recipe chunks so far, by enum recipe_stream */
 	size_t n_names[2], cap_names[2];
 	uint64_t last_segment; /* once ended */

@@ -281,7 +281,8 @@ int image_feed_begin(struct image_feed *f, const struct receiver_blob *blob, str
 {
 	f->added++;
 	return rebuild_add(f->rebuild, blob->number, false,
-		blob->digest_known ? &blob->digest : NULL, blob->size, err);
+		blob->digest_known ? &blob->digest : NULL,
+		blob->role == ROLE_TREE ? REBUILD_TREE : blob->size, err);
 }
 
 int image_feed_recipes(struct image_feed *f, const struct receiver_blob *blob,

@@ -392,11 +392,9 @@ static void take_loaded(struct image_job *j, const struct port_loaded *p)
 
 static void take_failed(struct image_job *j, const struct port_failed *p)
 {
-	bool known = p->code > ERR_NONE && p->code < ERR_CODE_COUNT;
-	enum err_code code = known ? (enum err_code)p->code : ERR_FAILED;
 	struct err err;
 
-	err_set(&err, code, "%.*s", (int)p->text.n, p->text.s);
+	port_failure(p, &err);
 	tell_failure(j, &err);
 	over(j, &err);
 }

@@ -31,7 +31,7 @@ static uint64_t wall_ms(void)
 static void drop_jobs(struct uv_peer *p)
 {
 	while (p->n_jobs > 0)
-		image_job_abort(p->jobs[--p->n_jobs]);
+		peer_job_abort(p->jobs[--p->n_jobs]);
 }
 
 static void peer_free(struct uv_peer *p)
@@ -78,7 +78,7 @@ void uv_peer_fail(struct uv_peer *p, const struct err *err)
 	log_warn("%s (%s): %s", p->name, p->where, err->text);
 }
 
-static void send_or_close(void *ctx, const struct message *m)
+void uv_peer_send(void *ctx, const struct message *m)
 {
 	struct uv_peer *p = ctx;
 	struct err err;
@@ -102,7 +102,7 @@ static void on_stored(void *ctx, uint64_t number, size_t len)
 	p->stored = number;
 	receiver_stored(p->receiver, number, len);
 	for (size_t i = 0; i < p->n_jobs; i++)
-		image_job_stored(p->jobs[i], number);
+		peer_job_stored(p->jobs[i], number);
 	uv_lane_pause(p);
 }
 
@@ -110,16 +110,22 @@ static void on_durable(void *ctx, uint64_t number)
 {
 	struct message m = { .type = MSG_ACK, .ack = { .number = number } };
 
-	send_or_close(ctx, &m);
+	uv_peer_send(ctx, &m);
 }
 
 static size_t on_pins(void *ctx, const struct uv_pin *ret[INTAKE_PINS_MAX])
 {
 	struct uv_peer *p = ctx;
 
-	for (size_t i = 0; i < p->n_jobs; i++)
-		ret[i] = image_job_pin(p->jobs[i]);
-	return p->n_jobs;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_jobs; i++) {
+		const struct uv_pin *pin = peer_job_pin(&p->jobs[i]);
+
+		if (pin)
+			ret[n++] = pin;
+	}
+	return n;
 }
 
 static void on_answer(void *ctx, const struct message *m)
@@ -127,95 +133,7 @@ static void on_answer(void *ctx, const struct message *m)
 	struct uv_peer *p = ctx;
 
 	receiver_answered(p->receiver);
-	send_or_close(p, m);
-}
-
-/* --- jobs --- */
-
-static struct image_job *find_job(const struct uv_peer *p, uint32_t number)
-{
-	for (size_t i = 0; i < p->n_jobs; i++) {
-		if (image_job_number(p->jobs[i]) == number)
-			return p->jobs[i];
-	}
-	return NULL;
-}
-
-static void remove_job(struct uv_peer *p, const struct image_job *j)
-{
-	for (size_t i = 0; i < p->n_jobs; i++) {
-		if (p->jobs[i] == j) {
-			p->jobs[i] = p->jobs[--p->n_jobs];
-			return;
-		}
-	}
-}
-
-static void on_over(void *ctx, struct image_job *j, const struct err *err)
-{
-	struct uv_peer *p = ctx;
-
-	if (err) {
-		log_warn("%s (%s): %s", p->name, p->where, err->text);
-	} else {
-		receiver_close_job(p->receiver, image_job_number(j));
-		log_info("%s (%s): loaded and tagged", p->name, p->where);
-	}
-	remove_job(p, j);
-}
-
-static const struct image_job_ops job_ops = { .send = send_or_close, .over = on_over };
-
-/* May this key load this image under these names? */
-static int check_offer(const struct uv_peer *p, const struct msg_image_offer *o, struct err *err)
-{
-	const uint8_t *at = o->tags.raw;
-	char tag[TAG_LEN_MAX + 1], shown[TAG_LEN_MAX + 1];
-	wire_text t;
-
-	if (!(p->entry->grants & GRANT_PUSH))
-		return err_set(err, ERR_REFUSED, "key %s may not push images", p->name);
-	while (wire_texts_next(&o->tags, &at, &t)) {
-		memcpy(tag, t.s, t.n);
-		tag[t.n] = '\0';
-		if (!keyring_allows_image(p->entry, tag))
-			return err_set(err, ERR_REFUSED, "key %s may not push %s", p->name,
-				text_escape(shown, sizeof(shown), tag, t.n));
-	}
-	return 0;
-}
-
-static void refuse_offer(struct uv_peer *p, uint32_t job, const struct err *why)
-{
-	struct message m = message_fail(job, why);
-
-	send_or_close(p, &m);
-	log_warn("%s (%s): %s", p->name, p->where, why->text);
-}
-
-static void take_offer(struct uv_peer *p, const struct msg_image_offer *o)
-{
-	struct image_job_config config = { .loop = p->server->loop,
-		.domain = depot_domain(p->server->depot, p->entry->group),
-		.port = p->server->port,
-		.port_job = p->server->next_port_job++,
-		.key = p->name,
-		.ops = &job_ops,
-		.ctx = p };
-	char image[DIGEST_TEXT_LEN + 1];
-	struct err err;
-
-	if (p->server->stopping)
-		err_set(&err, ERR_AGAIN, "the receiver is stopping");
-	if (p->server->stopping || check_offer(p, o, &err) != 0 ||
-		image_job_start(&config, o, &p->jobs[p->n_jobs], &err) != 0) {
-		refuse_offer(p, o->job, &err);
-		return;
-	}
-	image_job_stored(p->jobs[p->n_jobs], p->stored);
-	p->n_jobs++;
-	digest_text(&o->image, image);
-	log_info("%s (%s): offers %s", p->name, p->where, image);
+	uv_peer_send(p, m);
 }
 
 /* --- messages --- */
@@ -236,19 +154,15 @@ static int on_pair_done(struct uv_peer *p, const struct message *m, struct err *
 static int take_blob_message(struct uv_peer *p, const struct message *m,
 	const struct receiver_blob *blob, struct err *err)
 {
-	struct image_job *j = find_job(p, blob->job);
+	const struct peer_job *j = uv_peer_find_job(p, blob->job);
 
-	if (m->type == MSG_BLOB_BEGIN && j)
-		image_job_begin(j, blob);
-	else if (m->type == MSG_BLOB_END && j)
-		image_job_end(j, blob);
-	else if (m->type == MSG_ASK_RECIPES && j)
-		image_job_recipes(
-			j, blob, (enum recipe_stream)m->ask_recipes.stream, &m->ask_recipes.names);
+	if (j)
+		peer_job_blob(*j, m, blob);
 	if (m->type == MSG_BLOB_BEGIN || m->type == MSG_BLOB_END ||
 		(m->type == MSG_ASK_RECIPES && m->ask_recipes.flags & ASK_NO_ANSWER))
 		return 0;
-	return answers_ask(p->answers, m, j ? image_job_pin(j) : NULL, err);
+	j = uv_peer_find_job(p, blob->job); /* it may have ended */
+	return answers_ask(p->answers, m, j ? peer_job_pin(j) : NULL, err);
 }
 
 void uv_peer_segment(struct uv_peer *p, const struct message *m)
@@ -269,7 +183,7 @@ void uv_peer_segment(struct uv_peer *p, const struct message *m)
 static int take_message(struct uv_peer *p, const struct message *m, struct err *err)
 {
 	struct receiver_blob *blob;
-	struct image_job *j;
+	const struct peer_job *j;
 
 	if (m->type == MSG_SEGMENT) {
 		uv_peer_segment(p, m);
@@ -280,17 +194,19 @@ static int take_message(struct uv_peer *p, const struct message *m, struct err *
 	if (blob)
 		return take_blob_message(p, m, blob, err);
 	if (m->type == MSG_IMAGE_OFFER) {
-		take_offer(p, &m->image_offer);
-	} else if (m->type == MSG_IMAGE_COMMIT) {
-		j = find_job(p, m->image_commit.job);
+		uv_peer_take_offer(p, &m->image_offer);
+	} else if (m->type == MSG_TREE_OFFER) {
+		uv_peer_take_tree_offer(p, &m->tree_offer);
+	} else if (m->type == MSG_MIGRATE) {
+		uv_peer_take_call(p, &m->migrate);
+	} else if (m->type == MSG_IMAGE_COMMIT || m->type == MSG_TREE_COMMIT) {
+		j = uv_peer_find_job(p, m->image_commit.job); /* both begin with it */
 		if (j)
-			image_job_commit(j);
+			peer_job_commit(*j);
 	} else if (m->type == MSG_FAIL) {
-		j = find_job(p, m->fail.job);
-		if (j) {
-			remove_job(p, j);
-			image_job_abort(j);
-		}
+		j = uv_peer_find_job(p, m->fail.job);
+		if (j)
+			uv_peer_abort_job(p, *j);
 	}
 	return 0;
 }

@@ -4,7 +4,7 @@
 #include "link/uv_address.h"
 #include "link/uv_conn.h"
 #include "server/depot/uv_intake.h"
-#include "server/image/uv_image_job.h"
+#include "server/peer/peer_job.h"
 #include "server/peer/uv_answers.h"
 #include "server/peer/uv_peer.h"
 
@@ -24,7 +24,7 @@ struct uv_peer {
 	struct receiver *receiver;
 	struct answers *answers;
 	struct intake *intake;
-	struct image_job *jobs[JOBS_MAX];
+	struct peer_job jobs[JOBS_MAX];
 	size_t n_jobs;
 	uint64_t stored;
 	bool paused;			  /* all connections of the session are */
@@ -44,3 +44,19 @@ void uv_peer_segment(struct uv_peer *p, const struct message *m);
 
 /* Sessions of this peer's key that have begun. */
 size_t uv_peer_sessions(const struct uv_peer *p);
+
+/* Sends it, or closes the connection. */
+void uv_peer_send(void *peer, const struct message *m);
+
+/* --- uv_peer_jobs.c --- */
+
+/* NULL: there is none of that number (any more). Valid until a job begins or ends. */
+const struct peer_job *uv_peer_find_job(const struct uv_peer *p, uint32_t number);
+
+/* What begins a job, checked by the receiver: it begins, or is refused. */
+void uv_peer_take_offer(struct uv_peer *p, const struct msg_image_offer *o);
+void uv_peer_take_tree_offer(struct uv_peer *p, const struct msg_tree_offer *o);
+void uv_peer_take_call(struct uv_peer *p, const struct msg_migrate *m);
+
+/* The client has given it up. */
+void uv_peer_abort_job(struct uv_peer *p, struct peer_job job);

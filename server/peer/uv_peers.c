@@ -19,8 +19,8 @@ void uv_peer_dispatch(struct server *server, const struct port_message *m)
 
 	for (struct uv_peer *p = server->peers; p; p = p->next) {
 		for (size_t i = 0; i < p->n_jobs; i++) {
-			if (image_job_port_number(p->jobs[i]) == number) {
-				image_job_port(p->jobs[i], m);
+			if (peer_job_port_number(&p->jobs[i]) == number) {
+				peer_job_port(p->jobs[i], m);
 				return;
 			}
 		}
@@ -34,7 +34,7 @@ static unsigned lose_jobs(struct uv_peer *p)
 	size_t i = 0;
 
 	while (i < p->n_jobs) {
-		if (image_job_engine_lost(p->jobs[i]))
+		if (peer_job_engine_lost(p->jobs[i]))
 			lost++;
 		else
 			i++;

@@ -57,6 +57,14 @@ static bool may_see(void *ctx, const char *key, const char *const *tags, size_t 
 	return entry && (entry->grants & GRANT_PUSH) && keyring_sees_image(entry, tags, n);
 }
 
+static uint32_t grants_of(void *ctx, const char *key)
+{
+	struct engine_process *p = ctx;
+	const struct keyring_entry *entry = keyring_find_name(p->keyring, key);
+
+	return entry ? entry->grants : 0;
+}
+
 /* --- stopping --- */
 
 static void close_all(struct engine_process *p)
@@ -146,8 +154,8 @@ static int start(struct engine_process *p, const struct engine_options *o, struc
 	if (service_open(&p->loop, &ops, p, &p->service, err) != 0 ||
 		choose_engine(p, o->engine, err) != 0 || enter_sandbox(p, err) != 0 ||
 		keyring_view(o->state, &p->keyring, err) != 0 ||
-		engine_host_start(
-			&p->loop, &p->engine, o->state, may_tag, may_see, p, &p->host, err) != 0)
+		engine_host_start(&p->loop, &p->engine, o->state, may_tag, may_see, grants_of, p,
+			&p->host, err) != 0)
 		return -1;
 	service_ready(p->service);
 	return 0;

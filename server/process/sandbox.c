@@ -67,6 +67,9 @@ static const unsigned long forbidden_clones[] = { CLONE_NEWNS, CLONE_NEWCGROUP, 
 static const unsigned kept_capabilities[] = { CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH,
 	CAP_FOWNER };
 
+/* What a volume's tree needs besides: device nodes, files' capabilities, set-group-ID bits. */
+static const unsigned engine_capabilities[] = { CAP_MKNOD, CAP_SETFCAP, CAP_FSETID };
+
 struct rules {
 	int families[FAMILIES_MAX]; /* that sockets may be of, ascending */
 	size_t n;
@@ -170,7 +173,7 @@ static int load_filter(scmp_filter_ctx filter, const struct rules *rules, struct
 
 /* Without CAP_SYS_PTRACE the memory of the other process is closed even to a root that reads /proc,
  * because no process of dray's can be dumped. Somebody else than root has nothing to drop. */
-static int drop_capabilities(struct err *err)
+static int drop_capabilities(enum sandbox kind, struct err *err)
 {
 	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = { 0 };
@@ -178,6 +181,8 @@ static int drop_capabilities(struct err *err)
 
 	for (size_t i = 0; i < ARRAY_LEN(kept_capabilities); i++)
 		kept |= UINT64_C(1) << kept_capabilities[i];
+	for (size_t i = 0; kind == SANDBOX_ENGINE && i < ARRAY_LEN(engine_capabilities); i++)
+		kept |= UINT64_C(1) << engine_capabilities[i];
 	if (syscall(SYS_capget, &header, data) != 0)
 		return err_errno(err, errno, "cannot read the capabilities");
 	for (size_t i = 0; i < ARRAY_LEN(data); i++) {
@@ -231,7 +236,8 @@ int sandbox_enter(enum sandbox kind, const char *const *own, size_t n, struct er
 		return -1;
 	if (kind == SANDBOX_ENGINE)
 		(void)unshare(CLONE_NEWNET); /* for root; the filter does it for all */
-	if (drop_capabilities(err) != 0 || (kind == SANDBOX_NET && give_up_files(own, n, err) != 0))
+	if (drop_capabilities(kind, err) != 0 ||
+		(kind == SANDBOX_NET && give_up_files(own, n, err) != 0))
 		return -1;
 	filter = seccomp_init(SCMP_ACT_ALLOW);
 	if (!filter)

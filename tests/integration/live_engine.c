@@ -412,6 +412,11 @@ static void take_reply(const struct port_message *m)
 		printf("      failed: %s\n", net.text);
 		waiting = false;
 		break;
+	case PORT_MIGRATE:
+	case PORT_TREE:
+	case PORT_MIGRATED:
+	case PORT_FILLED:
+		break; /* not asked here */
 	case PORT_HAVE_REPLY:
 		memcpy(net.have, m->have_reply.chains.p, m->have_reply.chains.n);
 		net.image_present = m->have_reply.image_present;
@@ -530,6 +535,13 @@ static bool may_tag(void *ctx, const char *whose, const char *tag)
 
 static bool hidden; /* all images, from the key */
 
+static uint32_t grants_of(void *ctx, const char *whose)
+{
+	(void)ctx;
+	(void)whose;
+	return 0; /* nothing here asks */
+}
+
 static bool may_see(void *ctx, const char *whose, const char *const *tags, size_t n)
 {
 	(void)ctx;
@@ -577,19 +589,33 @@ static void start_host(const char *host, const char *state)
 {
 	static const struct engine_port_ops ops = { .message = on_port, .lost = on_lost };
 
-	if (engine_host_start(&loop, address_of(host), state, may_tag, may_see, NULL,
+	if (engine_host_start(&loop, address_of(host), state, may_tag, may_see, grants_of, NULL,
 		    &engine_host_now, &last_err) != 0 ||
 		engine_port_new(&loop, PORT_END_NET, &ops, NULL, &net.port, &last_err) != 0)
 		die("engine side");
 	join();
 }
 
+static void on_end(void *ctx)
+{
+	*(bool *)ctx = true;
+}
+
+/* Whatever else is told meanwhile. */
+static void wait_for(const bool *end)
+{
+	while (!*end)
+		uv_run(&loop, UV_RUN_ONCE);
+}
+
 static void stop_host(void)
 {
-	engine_host_close(engine_host_now, on_closed, NULL);
-	wait_for_loop();
-	engine_port_close(net.port, on_closed, NULL);
-	wait_for_loop();
+	bool host = false, port = false;
+
+	engine_host_close(engine_host_now, on_end, &host);
+	wait_for(&host);
+	engine_port_close(net.port, on_end, &port);
+	wait_for(&port);
 }
 
 static void case_reading(struct engine *a, const struct engine_image *image, struct saved *s)

@@ -3,6 +3,7 @@
  * refused without harm.
  */
 #include "protocol/limits.h"
+#include "protocol/migrate.h"
 #include "protocol/receiver.h"
 #include "tests/support/test.h"
 
@@ -35,6 +36,10 @@ static struct message plain(enum message_type type, uint64_t segment)
 
 	if (type == MSG_IMAGE_OFFER)
 		m.image_offer.diff_ids = one;
+	if (type == MSG_MIGRATE)
+		m.migrate.verb = MIGRATE_STATUS;
+	if (type == MSG_TREE_OFFER)
+		m.tree_offer.volume = wire_text_of("data", 4);
 	if (type == MSG_BLOB_BEGIN) {
 		m.blob_begin.role = ROLE_LAYER;
 		m.blob_begin.flags = BLOB_SIZE_KNOWN;
@@ -96,6 +101,8 @@ static bool may_come(enum state state, enum message_type type)
 	case MSG_SEGMENT:
 		return true; /* belongs to the session: a blob's chunks may lie in any */
 	case MSG_IMAGE_OFFER:
+	case MSG_MIGRATE:
+	case MSG_TREE_OFFER:
 		return state == FRESH;
 	case MSG_BLOB_BEGIN:
 		return state == OFFERED;
@@ -170,6 +177,16 @@ static struct message anything(uint64_t segment)
 		m.image_offer.diff_ids = (wire_digests){ .at = many, .n = count(OFFER_LAYERS_MAX) };
 	} else if (m.type == MSG_IMAGE_COMMIT) {
 		m.image_commit.job = number();
+	} else if (m.type == MSG_MIGRATE) {
+		m.migrate.job = number();
+		m.migrate.verb = (uint8_t)draw(MIGRATE_VERBS_END + 1);
+		m.migrate.flags = (uint8_t)draw(4);
+		m.migrate.seconds = draw(2 * HEALTH_SECONDS_MAX);
+		m.migrate.manifest = (wire_bytes){ .p = some_bytes, .n = draw(2) * draw(100) };
+	} else if (m.type == MSG_TREE_OFFER) {
+		m.tree_offer.job = number();
+	} else if (m.type == MSG_TREE_COMMIT) {
+		m.tree_commit.job = number();
 	} else if (m.type == MSG_FAIL) {
 		m.fail.job = number();
 	} else if (m.type == MSG_BLOB_BEGIN) {

@@ -13,6 +13,8 @@ unset DRAY_CONFIG_DIR DRAYD_STATE_DIR
 . "$SUPPORT/cases.sh"
 # shellcheck source=tests/support/sandbox.sh
 . "$SUPPORT/sandbox.sh"
+# shellcheck source=tests/support/hosts.sh
+. "$SUPPORT/hosts.sh"
 # shellcheck source=tests/support/images.sh
 . "$SUPPORT/images.sh"
 # shellcheck source=tests/support/dray.sh

@@ -20,16 +20,21 @@ static size_t make_all(struct port_message *m, struct buf *texts, struct digest 
 	m[n++] = (struct port_message){ .type = PORT_COMMIT, .commit = { 5 } };
 	m[n++] = (struct port_message){ .type = PORT_TAG, .tag = { 6, key, digests[0], t } };
 	m[n++] = (struct port_message){ .type = PORT_ABORT, .abort = { 7 } };
+	m[n++] = (struct port_message){ .type = PORT_MIGRATE,
+		.migrate = { 14, key, { { 1, 2 } }, 3, 1, 60, digests[0], b } };
+	m[n++] = (struct port_message){ .type = PORT_TREE, .tree = { 15, key, { { 9 } }, key } };
 	m[n++] = (struct port_message){ .type = PORT_HAVE_REPLY, .have_reply = { 8, 1, b } };
 	m[n++] = (struct port_message){ .type = PORT_CREDIT, .credit = { 9, 1 << 20 } };
 	m[n++] = (struct port_message){ .type = PORT_MATCHED, .matched = { 10, 3, digests[1] } };
 	m[n++] = (struct port_message){ .type = PORT_PHASE, .phase = { 11, PHASE_TAGGING } };
 	m[n++] = (struct port_message){ .type = PORT_LOADED, .loaded = { 12, digests[0], 3 } };
 	m[n++] = (struct port_message){ .type = PORT_FAILED, .failed = { 13, 6, key } };
+	m[n++] = (struct port_message){ .type = PORT_MIGRATED, .migrated = { 16, 2, key, b } };
+	m[n++] = (struct port_message){ .type = PORT_FILLED, .filled = { 17 } };
 	return n;
 }
 
-#define TYPES 13
+#define TYPES 17
 
 static void every_message_comes_back_the_same(void **state)
 {
@@ -88,7 +93,7 @@ static void unknown_types_are_refused(void **state)
 	(void)state;
 	for (unsigned type = 0; type < 256; type++) {
 		bytes[0] = (uint8_t)type;
-		if (type != PORT_COMMIT && type != PORT_ABORT)
+		if (type != PORT_COMMIT && type != PORT_ABORT && type != PORT_FILLED)
 			assert_fails(port_parse(bytes, 5, &got, &err), &err, ERR_PROTOCOL);
 	}
 }

@@ -470,7 +470,7 @@ static void garbage_breaks_the_port(void **state)
 		uint8_t bytes[9];
 	} garbage[] = {
 		{ 4, { 0, 0, 0, 0 } },			      /* no message is empty */
-		{ 4, { 1, 0, 2, 0 } },			      /* one byte over the limit */
+		{ 4, { 1, 0, 6, 0 } },			      /* one byte over the limit */
 		{ 4, { 255, 255, 255, 255 } },		      /* */
 		{ 9, { 5, 0, 0, 0, 99, 0, 0, 0, 0 } },	      /* an unknown type */
 		{ 9, { 5, 0, 0, 0, PORT_HAVE, 1, 1, 1, 1 } }, /* cut */
