@@ -95,11 +95,3 @@ int tree_links_see(struct tree_links *l, const struct stat *st, const char *path
 	l->bytes += n;
 	return 0;
 }
-
-void tree_links_forget(struct tree_links *l, const struct stat *st)
-{
-	struct node **at = find(l, st);
-
-	if (*at)
-		free(unhook(l, at));
-}

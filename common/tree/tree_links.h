@@ -17,6 +17,3 @@ void tree_links_free(struct tree_links *l);
  * that its other names will be first ones too. */
 int tree_links_see(struct tree_links *l, const struct stat *st, const char *path,
 	const char **ret_first, bool *ret_full, struct err *err) MUST_CHECK;
-
-/* The name just seen as the first was not sent after all. */
-void tree_links_forget(struct tree_links *l, const struct stat *st);

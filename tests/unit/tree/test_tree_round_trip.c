@@ -3,6 +3,8 @@
 #include "tests/unit/tree/tree_fixture.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <sys/xattr.h>
 
 /* Without root a tree has less in it, and owners cannot be given; that is said, not passed over. */
 static void say_what_is_skipped(void)
@@ -47,4 +49,29 @@ static void a_tree_of_everything_comes_back_as_it_was(void **state)
 	}
 }
 
-RUN_TESTS(TEST_WITH(a_tree_of_everything_comes_back_as_it_was, temp_dir_setup, temp_dir_teardown))
+/* What another program makes of the tar, of all that it knows. */
+static void gnu_tar_reads_the_same_tree(void **state)
+{
+	CLEANUP(cleanup_free) char *from = sample_dir(*state, "from");
+	CLEANUP(cleanup_free) char *to = sample_dir(*state, "to");
+	CLEANUP(cleanup_free) char *file = strdup(sample_path(*state, "tree.tar"));
+	struct buf tar CLEANUP(buf_done);
+
+	if (!sample_is_root()) {
+		fprintf(stderr, "# not root: skipped\n");
+		skip();
+	}
+	sample_tree_make(from);
+	/* It does not know that a blank in a name is written another way. */
+	assert_int_equal(removexattr(sample_path(from, "dir"), "user.on dir"), 0);
+	sample_mtime(from, 1, 0);
+	tree_to_tar(from, &tar);
+	sample_write_at(file, buf_bytes(&tar), buf_len(&tar), 0);
+	sample_run((const char *const[]){ "tar", "--warning=no-timestamp",
+		"--warning=no-unknown-keyword", "-C", to, "--xattrs", "--xattrs-include=*",
+		"--numeric-owner", "-xpf", file, NULL });
+	sample_trees_equal(from, to);
+}
+
+RUN_TESTS(TEST_WITH(gnu_tar_reads_the_same_tree, temp_dir_setup, temp_dir_teardown),
+	TEST_WITH(a_tree_of_everything_comes_back_as_it_was, temp_dir_setup, temp_dir_teardown))
