@@ -72,8 +72,9 @@ static int take_option(json_t *mount, const char *s, size_t n, struct err *err)
 		return json_put(mount, "nocopy", json_true(), err);
 	if (is_word(s, n, "z") || is_word(s, n, "Z"))
 		return json_put(mount, "relabel", json_stringn(s, n), err);
+	/* Podman says it of volumes, too; Docker refuses it there. */
 	for (size_t i = 0; i < ARRAY_LEN(propagations); i++)
-		if (is_word(s, n, propagations[i]))
+		if (is_word(s, n, propagations[i]) && !json_object_get(mount, "volume"))
 			return json_put(mount, "propagation", json_stringn(s, n), err);
 	for (size_t i = 0; i < ARRAY_LEN(consistencies); i++)
 		if (is_word(s, n, consistencies[i]))
