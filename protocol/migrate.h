@@ -10,6 +10,7 @@ enum migrate_verb {
 	MIGRATE_COMMIT,	   /* started, and healthy within `seconds` */
 	MIGRATE_STATUS,
 	MIGRATE_UNDO, /* stopped for good; what never was live is removed */
+	MIGRATE_DROP, /* the image, brought without a name, has served its purpose */
 	MIGRATE_DONE, /* of one that is live or undone: nothing more will be asked */
 	MIGRATE_VERBS_END
 };

@@ -18,7 +18,7 @@ struct typed {
 	struct transfer_options transfer;
 	const char *to, *engine, *name, *resume, *undo;
 	uint64_t health;
-	bool keep, no_start, no_volumes, require_full, overwrite, reread;
+	bool live, keep, no_start, no_volumes, require_full, overwrite, reread;
 	bool json, quiet, verbose, help;
 };
 
@@ -65,11 +65,14 @@ static int parse_names(
 
 static int take(const struct typed *t, struct migrate_options *o, struct err *err)
 {
+	if (t->live && t->keep)
+		return err_set(err, ERR_USAGE, "--live and --keep exclude each other");
 	if (t->json && t->quiet)
 		return err_set(err, ERR_USAGE, "--json and -q exclude each other");
 	if (t->health == 0 || t->health > HEALTH_SECONDS_MAX)
 		return err_set(err, ERR_USAGE, "--health-timeout is from 1 second to 1 hour");
 	o->engine = t->engine;
+	o->live = t->live;
 	o->keep = t->keep;
 	o->no_start = t->no_start;
 	o->choice.name = t->name;
@@ -90,6 +93,8 @@ static int parse(int argc, char **argv, struct typed *t, struct migrate_options 
 		{ "to", 0, OPTION_TEXT, &t->to, "TARGET", "the target, a name given to dray pair" },
 		ENGINE_OPTION_ROW(&t->engine),
 		{ "name", 0, OPTION_TEXT, &t->name, "NEW", "call it so there" },
+		{ "live", 0, OPTION_FLAG, &t->live, NULL,
+			"send what changes little while it still runs here" },
 		{ "keep", 0, OPTION_FLAG, &t->keep, NULL,
 			"leave the one here as it is, running; the other is a copy" },
 		{ "no-start", 0, OPTION_FLAG, &t->no_start, NULL,

@@ -163,7 +163,7 @@ static int take_welcome(struct line *l, const struct message *m, struct err *err
 
 static int take_answer(struct line *l, const struct msg_migrated *m, struct err *err)
 {
-	struct line_answer a = { .stage = (enum migrate_stage)m->stage };
+	struct line_answer a = { .stage = (enum migrate_stage)m->stage, .up_ms = m->up_ms };
 
 	if (m->stage >= MIGRATE_STAGES_END)
 		return err_set(err, ERR_PROTOCOL, "MIGRATED with a stage that is none");

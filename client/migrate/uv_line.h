@@ -44,6 +44,7 @@ struct line_call {
 
 struct line_answer {
 	enum migrate_stage stage;
+	uint32_t up_ms;	    /* for how long it has been up */
 	char container[65]; /* its ID there; "": none yet */
 	json_t *report;	    /* NULL: none */
 };

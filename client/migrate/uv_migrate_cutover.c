@@ -67,7 +67,7 @@ void migration_close(struct migration *m)
 
 static void is_live(struct migration *m, const struct line_answer *answer)
 {
-	m->up_ms = migration_now_ms();
+	m->up_ms = migration_now_ms() - answer->up_ms;
 	snprintf(m->made, sizeof(m->made), "%s", answer->container);
 	json_decref(m->report);
 	m->report = json_incref(answer->report);

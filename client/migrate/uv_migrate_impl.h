@@ -50,7 +50,9 @@ struct migration {
 	bool unknown;	 /* the target may be live */
 	bool undone;	 /* a success of --undo */
 	struct err err;	 /* the first thing that went wrong */
-	void (*then)(struct migration *m), (*after_drop)(struct migration *m);
+	void (*then)(struct migration *m), (*after_drop)(struct migration *m),
+		(*after_live)(struct migration *m);
+	bool pause; /* for the commit */
 };
 
 struct migrate_run {
@@ -102,7 +104,8 @@ uint64_t migration_now_ms(void); /* Unix time */
 
 void migration_begin(struct migration *m);
 void migration_take_down(struct migration *m, void (*then)(struct migration *m));
-void migration_commit_image(struct migration *m, void (*then)(struct migration *m));
+/* `pause`: while its files are read, if it runs. */
+void migration_commit_image(struct migration *m, bool pause, void (*then)(struct migration *m));
 /* As it was; `then` only when that is so. */
 void migration_put_back(struct migration *m, void (*then)(struct migration *m));
 /* The commit at the source goes; what fails there does not matter. */
@@ -118,6 +121,11 @@ void migration_send_image(
 void migration_send_trees(struct migration *m, void (*then)(struct migration *m));
 void migration_prepare(struct migration *m);
 void migration_break_off_leg(struct migrate_run *r, const struct err *err);
+
+/* --- uv_migrate_live.c --- */
+
+/* What can be sent while the source runs. */
+void migration_send_ahead(struct migration *m, void (*then)(struct migration *m));
 
 /* --- uv_migrate_cutover.c --- */
 

@@ -13,8 +13,6 @@
 #include <string.h>
 
 #define CLOCK_MS 100u
-#define ROUNDS_MAX 6u
-#define ROUND_SMALL (1u << 20) /* bytes that were read: little enough */
 
 struct line_call migration_call(const struct migration *m, enum migrate_verb verb)
 {
@@ -287,7 +285,7 @@ static void is_committed(struct migration *m)
 
 static void is_down(struct migration *m)
 {
-	migration_commit_image(m, is_committed);
+	migration_commit_image(m, true, is_committed);
 }
 
 static void take_down(struct migration *m)
@@ -320,6 +318,8 @@ static void offered(void *ctx, const struct line_answer *answer, const struct er
 		migration_fail(m, &err);
 	} else if (m->run->stopping) {
 		interrupted(m);
+	} else if (m->j.live && m->j.was_running && m->j.stage == CUTOVER_OPEN) {
+		migration_send_ahead(m, take_down);
 	} else {
 		take_down(m);
 	}

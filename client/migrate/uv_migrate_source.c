@@ -323,18 +323,19 @@ static void commit_now(struct migration *m)
 {
 	const char *base = container_image_id(m->manifest);
 	char comment[100];
-	struct engine_commit commit = { .container = m->j.container,
-		.pause = true, /* a stopped one is not */
-		.comment = comment };
+	struct engine_commit commit = {
+		.container = m->j.container, .pause = m->pause, .comment = comment
+	};
 
 	snprintf(comment, sizeof(comment), BASE_COMMENT "%.80s", base ? base : "");
 	migrate_say_phase(m, "committing");
 	engine_commit_container(engine_of(m), &commit, committed, m);
 }
 
-void migration_commit_image(struct migration *m, void (*then)(struct migration *m))
+void migration_commit_image(struct migration *m, bool pause, void (*then)(struct migration *m))
 {
 	m->then = then;
+	m->pause = pause;
 	if (m->j.image[0])
 		migration_drop_image(m, commit_now); /* of an earlier try */
 	else

@@ -135,10 +135,14 @@ static void is_up(void *ctx, const struct err *failed)
 {
 	struct migrate_job *j = ctx;
 
-	if (failed)
+	if (failed) {
 		take_back(j, failed);
-	else
-		set_policy(j);
+		return;
+	}
+	/* Without a health check it was up when it had started. */
+	if (container_has_health_check(j->m->order.manifest))
+		j->up_since = uv_now(j->job.host->idle.loop);
+	set_policy(j);
 }
 
 static void started(void *ctx, const struct err *failed)
@@ -147,6 +151,7 @@ static void started(void *ctx, const struct err *failed)
 	uint64_t seconds = j->seconds;
 	struct err err;
 
+	j->up_since = uv_now(j->job.host->idle.loop);
 	if (failed)
 		take_back(j, failed);
 	else if (engine_await_container(

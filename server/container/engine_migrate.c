@@ -54,6 +54,14 @@ void migrate_failed(struct migrate_job *j, const struct err *err)
 	job_free(j);
 }
 
+/* For how long it has been up: of one that this call has started. */
+static uint64_t migrate_up_ms(const struct migrate_job *j)
+{
+	uint64_t now = uv_now(j->job.host->idle.loop);
+
+	return j->up_since ? now - j->up_since : 0;
+}
+
 void migrate_answer(struct migrate_job *j, json_t *report)
 {
 	struct port_message m = { .type = PORT_MIGRATED };
@@ -64,6 +72,7 @@ void migrate_answer(struct migrate_job *j, json_t *report)
 	text = last ? json_dumps(last, JSON_COMPACT) : NULL;
 	m.migrated.job = j->job.number;
 	m.migrated.stage = (uint8_t)(j->m ? j->m->stage : STAGE_UNKNOWN);
+	m.migrated.up_ms = (uint32_t)min_u64(migrate_up_ms(j), UINT32_MAX);
 	if (j->m)
 		m.migrated.container = wire_text_of(j->m->container, strlen(j->m->container));
 	if (text && strlen(text) <= MANIFEST_MAX)
@@ -168,6 +177,7 @@ static void (*const verbs[MIGRATE_VERBS_END])(struct migrate_job *j) = {
 	[MIGRATE_COMMIT] = migrate_commit,
 	[MIGRATE_STATUS] = status,
 	[MIGRATE_UNDO] = migrate_undo,
+	[MIGRATE_DROP] = migrate_drop,
 	[MIGRATE_DONE] = done_with,
 };
 
@@ -196,7 +206,8 @@ static int check(struct migrate_job *j, const struct port_migrate *m, struct err
 		j->m->busy = true;
 	if (!(grants & GRANT_MIGRATE))
 		return err_set(err, ERR_REFUSED, "this key may not migrate containers");
-	if (!j->m && (j->verb == MIGRATE_PREPARE || j->verb == MIGRATE_COMMIT))
+	if (!j->m && (j->verb == MIGRATE_PREPARE || j->verb == MIGRATE_COMMIT ||
+			     j->verb == MIGRATE_DROP))
 		return unknown(err);
 	if (j->verb == MIGRATE_UNDO || j->verb == MIGRATE_STATUS || j->verb == MIGRATE_DONE)
 		return 0;

@@ -42,7 +42,8 @@ struct migrate_job {
 	struct fidelity report;
 	struct digest made_of; /* the engine's image, once `found` */
 	bool found;
-	size_t at; /* in a list that is gone through */
+	uint64_t up_since; /* loop's time at which it came up; 0: it did not */
+	size_t at;	   /* in a list that is gone through */
 	struct err why;
 	void (*learned)(struct migrate_job *j); /* what is to follow */
 };
@@ -81,6 +82,7 @@ void migrate_prepare(struct migrate_job *j);
 void migrate_compare(struct migrate_job *j, void (*next)(struct migrate_job *j));
 void migrate_commit(struct migrate_job *j);
 void migrate_undo(struct migrate_job *j);
+void migrate_drop(struct migrate_job *j);
 
 /* A container that is half made goes, then `next`. */
 void migrate_drop_half_made(struct migrate_job *j, void (*next)(struct migrate_job *j));

@@ -91,6 +91,7 @@ static void take_answer(struct migrate_call *c, const struct port_migrated *p)
 
 	m.migrated.job = c->number;
 	m.migrated.stage = p->stage;
+	m.migrated.up_ms = p->up_ms;
 	m.migrated.container = p->container;
 	m.migrated.report = p->report;
 	over(c, &m, NULL);

@@ -294,6 +294,52 @@ test_a_plan_says_what_would_change_and_touches_nothing() {
 	assert_equal "$(ls "$STATE/migrations")" "" "what the target remembers"
 }
 
+# --- --live ---
+
+# writer NAME: appends numbers to its volume and to its own files, and says each when it is on disk.
+writer() {
+	local dir
+	a volume create "$1-data" >/dev/null
+	dir=$(a volume inspect --format '{{.Mountpoint}}' "$1-data")
+	images_binary "$dir/ballast" 60
+	a run -d --name "$1" --restart always --stop-timeout 2 -v "$1-data:/data" "$IMAGE" /bin/sh -c '
+		trap "exit 0" TERM
+		n=$(tail -n 1 /data/log 2>/dev/null || echo 0)
+		while :; do
+			n=$((n + 1)); echo $n >>/data/log; echo $n >>/own; sync; echo "wrote $n"
+		done' >/dev/null
+	await 100 "$1 writes" [ -s "$dir/log" ]
+}
+
+assert_nothing_lost() {
+	local name=$1 last to
+	last=$(a logs "$name" 2>/dev/null | sed -n 's/^wrote //p' | tail -n 1)
+	to=$(b volume inspect --format '{{.Mountpoint}}' "$name-data")/log
+	echo "the last write that was acknowledged: $last"
+	assert_at_least "$last" 10 "writes"
+	assert_equal "$(head -n "$last" "$to" | md5sum)" "$(seq "$last" | md5sum)" "what was acknowledged"
+	b exec "$name" cat /own >"$SANDBOX/own"
+	assert_equal "$(head -n "$last" "$SANDBOX/own" | md5sum)" "$(seq "$last" | md5sum)" "its own file"
+}
+
+test_live_loses_no_write_that_was_acknowledged_and_is_down_for_less() {
+	local live
+	writer plainly
+	migrated plainly
+	assert_nothing_lost plainly
+	echo "without --live: down for $(result "$OUT" downtime_ms) ms"
+	b rm -f plainly >/dev/null
+	writer lively
+	migrated lively --live
+	assert_nothing_lost lively
+	assert_live B lively
+	live=$(result "$OUT" downtime_ms)
+	echo "with --live: down for $live ms"
+	assert_equal "$(unused "$B")" "" "images on the target that nobody uses"
+	assert_equal "$(unused "$A")" "" "images at the source that nobody uses"
+	grep -q '"files_read":[0-3],' "$OUT" || fail "the last round read everything again: $(tail -n 1 "$OUT")"
+}
+
 # --- kills ---
 
 phase_seen() {

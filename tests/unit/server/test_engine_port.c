@@ -29,7 +29,8 @@ static size_t make_all(struct port_message *m, struct buf *texts, struct digest 
 	m[n++] = (struct port_message){ .type = PORT_PHASE, .phase = { 11, PHASE_TAGGING } };
 	m[n++] = (struct port_message){ .type = PORT_LOADED, .loaded = { 12, digests[0], 3 } };
 	m[n++] = (struct port_message){ .type = PORT_FAILED, .failed = { 13, 6, key } };
-	m[n++] = (struct port_message){ .type = PORT_MIGRATED, .migrated = { 16, 2, key, b } };
+	m[n++] = (struct port_message){ .type = PORT_MIGRATED,
+		.migrated = { 16, 2, 1500, key, b } };
 	m[n++] = (struct port_message){ .type = PORT_FILLED, .filled = { 17 } };
 	return n;
 }
