@@ -5,7 +5,6 @@
  */
 #include "server/container/engine_migrate.h"
 
-
 static struct engine *engine_of(const struct migrate_job *j)
 {
 	return j->job.host->engine;
