@@ -5,12 +5,14 @@
 #include "client/doctor/doctor.h"
 #include "client/doctor/known_fixes.h"
 #include "common/base/text.h"
+#include "common/engine/containerd_content.h"
 #include "common/engine/engine.h"
 #include "common/engine/engine_choice.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -46,12 +48,30 @@ static void check_engine(struct survey *s, const struct engine_info *info)
 	checks_tell(s->checks, &c);
 }
 
+/* Where the engine's own files are that say what images it has; a new string. Of the places that a
+ * store may be at, the first that is there. */
+static char *files_dir(const struct engine_info *info)
+{
+	char *dir = NULL;
+
+	if (!info->containerd_store)
+		return asprintf(&dir, "%s/image/%s", info->data_root, info->driver) < 0 ? NULL
+											: dir;
+	for (size_t i = 0; i < CONTAINERD_ROOTS; i++) {
+		free(dir);
+		dir = containerd_content_dir(info, i);
+		if (dir && (access(dir, F_OK) == 0 || errno == EACCES))
+			break;
+	}
+	return dir;
+}
+
 /* What only root may read saves the engine work; without it dray asks the engine for it. */
 static void check_rights(struct survey *s, const struct engine_info *info)
 {
 	struct check c = { .name = "direct reads", .mark = MARK_OK };
-	char path[sizeof(info->data_root) + sizeof(info->driver) + 16], shown[SHOWN_MAX];
-	bool classic = !info->podman && !info->containerd_store && !strchr(info->driver, '/');
+	CLEANUP(cleanup_free) char *path = NULL;
+	char shown[SHOWN_MAX];
 
 	if (info->remote) {
 		c.mark = MARK_FACT;
@@ -59,24 +79,23 @@ static void check_rights(struct survey *s, const struct engine_info *info)
 		checks_tell(s->checks, &c);
 		return;
 	}
-	if (!classic) {
+	if (info->podman || strchr(info->driver, '/')) {
 		c.mark = MARK_FACT;
 		check_text(&c, "none from this kind of store: the engine is asked for everything");
 		checks_tell(s->checks, &c);
 		return;
 	}
-	snprintf(path, sizeof(path), "%s/image/%s", info->data_root, info->driver);
-	text_escape(shown, sizeof(shown), path, strlen(path));
-	if (access(path, R_OK | X_OK) == 0) {
+	path = files_dir(info);
+	text_escape(shown, sizeof(shown), path ? path : "", path ? strlen(path) : 0);
+	if (path && access(path, R_OK | X_OK) == 0) {
 		check_text(&c, "%s can be read", shown);
 	} else {
 		c.mark = MARK_NOTE;
 		check_text(&c, "%s cannot be read: %s", shown, strerror(errno));
 		check_advice(&c, "%s",
-			errno == EACCES
-				? "as root dray reads images' configs there; else it asks the "
-				  "engine, which is slower"
-				: "the engine runs in another system; it is asked instead");
+			errno == EACCES ? "as root dray reads images there; else it asks the "
+					  "engine, which is slower"
+					: "the engine runs in another system; it is asked instead");
 	}
 	checks_tell(s->checks, &c);
 }

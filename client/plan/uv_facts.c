@@ -1,7 +1,7 @@
 /*
- * Owns the copy of what the engine said. Happy path: the engine's facts -> the image -> the sizes
- * of its layers. Failure modes: the engine's, each told once; sizes that the engine does not tell
- * are done without.
+ * Owns the copy of what the engine said. Happy path: the engine's facts -> the image -> its config,
+ * if that is not clear -> the sizes of its layers. Failure modes: the engine's, each told once;
+ * sizes that the engine does not tell are done without.
  */
 #include "client/plan/uv_facts.h"
 
@@ -81,12 +81,40 @@ static void ask_sizes(struct facts *f)
 		engine_layer_sizes(f->engine, &f->image, on_sizes, f);
 }
 
+static void take_image(struct facts *f, const struct engine_image *image)
+{
+	struct err err = { 0 };
+
+	if (engine_image_copy(&f->image, image, &err) == 0 && !choose_tags(f))
+		err_nomem(&err);
+	if (err.code != ERR_NONE) {
+		over(f, &err);
+		return;
+	}
+	f->image_known = true;
+	ask_sizes(f);
+}
+
+static void on_learnt(void *ctx, const struct engine_image *image, const struct err *err)
+{
+	if (err)
+		over(ctx, err);
+	else
+		take_image(ctx, image);
+}
+
 static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct facts *f = ctx;
 	char shown[REFERENCE_TEXT_MAX + 1];
 	struct err why = { 0 };
 
+	if (image && image->config_known) {
+		take_image(f, image);
+		return;
+	}
+	if (image && engine_learn(f->engine, image, on_learnt, f, &why) == 0)
+		return;
 	if (err && err->code == ERR_NOT_FOUND) {
 		text_escape(shown, sizeof(shown), f->typed, strlen(f->typed));
 		err_set(&why, ERR_NOT_FOUND,
@@ -94,21 +122,8 @@ static void on_image(void *ctx, const struct engine_image *image, const struct e
 			engine_host(f->engine));
 	} else if (err) {
 		why = *err;
-	} else if (!image->config_known) {
-		text_escape(shown, sizeof(shown), f->typed, strlen(f->typed));
-		err_set(&why, ERR_FAILED,
-			"the engine at %s does not tell the config of image %s, and its content "
-			"store cannot be read: run dray as root beside it",
-			engine_host(f->engine), shown);
-	} else if (engine_image_copy(&f->image, image, &why) == 0 && !choose_tags(f)) {
-		err_nomem(&why);
 	}
-	if (why.code != ERR_NONE) {
-		over(f, &why);
-		return;
-	}
-	f->image_known = true;
-	ask_sizes(f);
+	over(f, &why);
 }
 
 static void on_info(void *ctx, const struct engine_info *info, const struct err *err)

@@ -47,10 +47,10 @@ int containerd_check(
 		return err_set(err, ERR_FAILED, "it is spoken to over TCP");
 	if (info->data_root[0] != '/')
 		return err_set(err, ERR_FAILED, "it does not tell where they are");
-	if (image->blobs)
-		return 0;
 	if (containerd_content_path(info, &image->id, &path, err) != 0)
 		return -1;
+	if (image->blobs)
+		return 0;
 	return err_set(err, ERR_FAILED, "no manifest of the image for %s/%s is there",
 		image->platform.os, image->platform.arch);
 }

@@ -173,6 +173,12 @@ int engine_read_start(struct engine *e, const struct engine_info *info,
 	void *sink_ctx, engine_done_fn *fn, void *ctx, struct engine_save **ret,
 	struct err *err) MUST_CHECK;
 
+/* For an image whose config is not known: reads as much of its archive as it takes to tell. `fn`
+ * gets the image with config and blobs, or the error: ERR_NOT_FOUND when the engine has them no
+ * more. `image` is copied. */
+int engine_learn(struct engine *e, const struct engine_image *image, engine_image_fn *fn, void *ctx,
+	struct err *err) MUST_CHECK;
+
 /* Starts GET /images/{id}/get and a thread that reads the archive. `image` is copied. `fn` fires on
  * the loop's thread when the archive was read to its end or something failed. The layers that were
  * wanted and not found, or a missing config, are ERR_ENGINE. */

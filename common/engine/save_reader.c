@@ -1,30 +1,20 @@
 #include "common/engine/save_reader.h"
 
-#include "common/base/buf.h"
-#include "common/base/text.h"
 #include "common/engine/stored_layer.h"
 #include "common/engine/v1_names.h"
 
-#include <archive.h>
-#include <archive_entry.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 struct save_reader {
 	const struct engine_image *image;
-	save_read_fn *read;
-	void *read_ctx;
 	const struct engine_save_sink *sink;
 	void *sink_ctx;
 
-	struct archive *archive;
-	struct err read_err; /* what `read` failed with */
+	struct save_archive archive;
 	struct digest *chains;
-	bool *delivered;   /* by layer */
-	size_t unnamed;	   /* layers delivered without a name */
-	uint64_t entry_at; /* bytes read of a stored layer's entry */
+	bool *delivered; /* by layer */
+	size_t unnamed;	 /* layers delivered without a name */
 	bool noted, have_config;
 
 	struct digest dir; /* the directory whose json was read last */
@@ -67,54 +57,6 @@ static enum entry_kind classify(const char *name, struct digest *ret)
 
 /* --- entry contents --- */
 
-static int archive_failed(struct save_reader *r, struct err *err)
-{
-	const char *why = archive_error_string(r->archive);
-	char shown[200];
-
-	if (r->read_err.code)
-		return err_set(err, r->read_err.code, "%s", r->read_err.text);
-	if (!why)
-		why = "no reason given";
-	return err_set(err, ERR_ENGINE, "the engine's archive of the image cannot be read: %s",
-		text_escape(shown, sizeof(shown), why, strlen(why)));
-}
-
-/* The next run of the entry's bytes; *ret_n 0 at its end. */
-static int next_block(
-	struct save_reader *r, uint64_t offset, const void **ret, size_t *ret_n, struct err *err)
-{
-	int64_t at;
-	int got;
-
-	do {
-		got = archive_read_data_block(r->archive, ret, ret_n, &at);
-		if (got == ARCHIVE_EOF) {
-			*ret_n = 0;
-			return 0;
-		}
-		if (got != ARCHIVE_OK)
-			return archive_failed(r, err);
-		if (*ret_n > 0 && (at < 0 || (uint64_t)at != offset))
-			return err_set(err, ERR_ENGINE, "the engine's archive has a sparse entry");
-	} while (*ret_n == 0);
-	return 0;
-}
-
-static int read_whole(struct save_reader *r, struct buf *ret, struct err *err)
-{
-	const void *bytes;
-	size_t n;
-
-	for (;;) {
-		if (next_block(r, buf_len(ret), &bytes, &n, err) != 0)
-			return -1;
-		if (n == 0)
-			return buf_ok(ret) ? 0 : err_nomem(err);
-		buf_append(ret, bytes, n);
-	}
-}
-
 static int deliver(
 	struct save_reader *r, const struct digest *diff_id, uint64_t size, struct err *err)
 {
@@ -125,7 +67,7 @@ static int deliver(
 	if (r->sink->layer(r->sink_ctx, diff_id, size, err) != 0)
 		return -1;
 	for (;;) {
-		if (next_block(r, done, &bytes, &n, err) != 0)
+		if (save_archive_block(&r->archive, &bytes, &n, err) != 0)
 			return -1;
 		if (n == 0)
 			break;
@@ -175,39 +117,36 @@ static int take_layer(struct save_reader *r, size_t layer, uint64_t size, struct
 	return 0;
 }
 
-static int read_entry(void *ctx, const void **ret, size_t *ret_n, struct err *err)
-{
-	struct save_reader *r = ctx;
-
-	if (next_block(r, r->entry_at, ret, ret_n, err) != 0)
-		return -1;
-	r->entry_at += *ret_n;
-	return 0;
-}
-
 /* A layer as containerd has it stored. */
 static int take_stored_layer(struct save_reader *r, size_t layer, uint64_t size, struct err *err)
 {
 	struct stored_layer l = { .diff_id = &r->image->diff_ids[layer],
 		.blob = &r->image->blobs[layer].digest,
 		.size = SAVE_SIZE_UNKNOWN,
-		.read = read_entry,
-		.read_ctx = r,
+		.read = save_archive_block,
+		.read_ctx = &r->archive,
 		.sink = r->sink,
 		.sink_ctx = r->sink_ctx };
-	char name[DIGEST_TEXT_LEN + 1];
+	char name[DIGEST_TEXT_LEN + 1], blob[DIGEST_TEXT_LEN + 1];
 
 	if (!wants(r, layer))
 		return 0;
 	if (digest_equal(l.diff_id, l.blob))
 		l.size = size;
-	r->entry_at = 0;
 	if (stored_layer_deliver(&l, err) == 0) {
 		mark_delivered(r, l.diff_id);
 		return 0;
 	}
 	digest_text(l.diff_id, name);
-	return l.sink_failed ? -1 : err_wrap(err, "layer %s of the engine's archive", name);
+	digest_text(l.blob, blob);
+	if (l.sink_failed || err->code != ERR_ENGINE)
+		return l.sink_failed ? -1 : err_wrap(err, "layer %s", name);
+	/* How an engine ends an archive that turns out to want something that it has lost. */
+	return err_wrap(err,
+		"layer %s: the engine does not give its blob %s, and if it has lost that, pull or "
+		"load "
+		"the image again",
+		name, blob);
 }
 
 static int take_unknown_layer(struct save_reader *r, uint64_t size, struct err *err)
@@ -231,7 +170,7 @@ static int take_config(struct save_reader *r, uint64_t size, struct err *err)
 	if (size > ENGINE_CONFIG_MAX)
 		return err_set(
 			err, ERR_LIMIT, "the image's config is over %u bytes", ENGINE_CONFIG_MAX);
-	if (read_whole(r, &config, err) != 0)
+	if (save_archive_whole(&r->archive, &config, err) != 0)
 		return -1;
 	got = digest_of(buf_bytes(&config), buf_len(&config));
 	if (!digest_equal(&got, &r->image->config))
@@ -252,7 +191,7 @@ static int take_json(
 	r->dir_layer = V1_LAYER_UNKNOWN;
 	if (size == 0 || size > V1_JSON_MAX)
 		return 0;
-	if (read_whole(r, &json, err) != 0)
+	if (save_archive_whole(&r->archive, &json, err) != 0)
 		return -1;
 	r->dir_layer = v1_layer_index(dir, (const char *)buf_bytes(&json), buf_len(&json),
 		r->chains, r->image->n_diff_ids);
@@ -280,10 +219,6 @@ static int take_entry(struct save_reader *r, struct archive_entry *entry, struct
 	struct digest d;
 	enum entry_kind kind;
 
-	/* A link stands for a layer that the archive holds under another name. */
-	if (!name || archive_entry_filetype(entry) != S_IFREG || archive_entry_hardlink(entry) ||
-		size < 0)
-		return 0;
 	kind = classify(name, &d);
 	if (kind == ENTRY_V1_JSON)
 		return take_json(r, &d, (uint64_t)size, err);
@@ -314,37 +249,20 @@ static int lacks_layer(struct save_reader *r, struct err *err)
 static int read_entries(struct save_reader *r, struct err *err)
 {
 	struct archive_entry *entry;
-	const void *rest;
-	size_t n;
-	int got;
 
-	while ((got = archive_read_next_header(r->archive, &entry)) == ARCHIVE_OK ||
-		got == ARCHIVE_WARN)
+	for (;;) {
+		if (save_archive_next(&r->archive, &entry, err) != 0)
+			return -1;
+		if (!entry)
+			break;
 		if (take_entry(r, entry, err) != 0)
 			return -1;
-	if (got != ARCHIVE_EOF)
-		return archive_failed(r, err);
-	do {
-		if (r->read(r->read_ctx, &rest, &n, err) != 0)
-			return -1;
-	} while (n > 0);
+	}
 	if (missing(r) > r->unnamed)
 		return lacks_layer(r, err);
 	if (!r->have_config)
 		return err_set(err, ERR_ENGINE, "the engine's archive lacks the image's config");
 	return 0;
-}
-
-static la_ssize_t on_read(struct archive *a, void *ctx, const void **ret)
-{
-	struct save_reader *r = ctx;
-	size_t n;
-
-	if (r->read(r->read_ctx, ret, &n, &r->read_err) != 0) {
-		archive_set_error(a, EIO, "%s", r->read_err.text);
-		return -1;
-	}
-	return (la_ssize_t)n;
 }
 
 static int prepare(struct save_reader *r, struct err *err)
@@ -353,31 +271,26 @@ static int prepare(struct save_reader *r, struct err *err)
 
 	r->chains = calloc(n ? n : 1, sizeof(*r->chains));
 	r->delivered = calloc(n ? n : 1, sizeof(*r->delivered));
-	r->archive = archive_read_new();
-	if (!r->chains || !r->delivered || !r->archive)
+	if (!r->chains || !r->delivered)
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++)
 		r->chains[i] = digest_chain(i ? &r->chains[i - 1] : NULL, &r->image->diff_ids[i]);
-	if (archive_read_support_format_tar(r->archive) != ARCHIVE_OK ||
-		archive_read_open(r->archive, r, NULL, on_read, NULL) != ARCHIVE_OK)
-		return archive_failed(r, err);
 	return 0;
 }
 
 int save_read(const struct engine_image *image, save_read_fn *read, void *read_ctx,
 	const struct engine_save_sink *sink, void *sink_ctx, struct err *err)
 {
-	struct save_reader r = { .image = image,
-		.read = read,
-		.read_ctx = read_ctx,
-		.sink = sink,
-		.sink_ctx = sink_ctx,
-		.dir_layer = V1_LAYER_UNKNOWN };
+	struct save_reader r = {
+		.image = image, .sink = sink, .sink_ctx = sink_ctx, .dir_layer = V1_LAYER_UNKNOWN
+	};
 	int result = prepare(&r, err);
 
 	if (result == 0)
+		result = save_archive_open(&r.archive, read, read_ctx, err);
+	if (result == 0)
 		result = read_entries(&r, err);
-	archive_read_free(r.archive);
+	save_archive_close(&r.archive);
 	free(r.chains);
 	free(r.delivered);
 	return result;

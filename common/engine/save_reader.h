@@ -4,10 +4,7 @@
  */
 #pragma once
 
-#include "common/engine/engine.h"
-
-/* More bytes of the archive; *ret_n 0 at the end. What was given before may be overwritten. */
-typedef int save_read_fn(void *ctx, const void **ret, size_t *ret_n, struct err *err);
+#include "common/engine/save_archive.h"
 
 int save_read(const struct engine_image *image, save_read_fn *read, void *read_ctx,
 	const struct engine_save_sink *sink, void *sink_ctx, struct err *err) MUST_CHECK;

@@ -11,6 +11,7 @@
 #include "common/engine/containerd_read.h"
 #include "common/engine/engine_call.h"
 #include "common/engine/overlay2.h"
+#include "common/engine/save_learn.h"
 #include "common/engine/save_reader.h"
 
 #include <stdatomic.h>
@@ -29,6 +30,8 @@ struct engine_save {
 	struct engine_save_sink sink;
 	void *sink_ctx;
 	engine_done_fn *fn;
+	engine_image_fn *learnt; /* what is read for is the manifest: instead of sink and fn */
+	struct oci_document manifest;
 	void *ctx;
 
 	struct http_request request;
@@ -71,8 +74,12 @@ static void read_image(void *ctx)
 {
 	struct engine_save *s = ctx;
 
-	s->result = s->direct ? read_files(s)
-			      : save_read(&s->image, read_pipe, s, &s->sink, s->sink_ctx, &s->err);
+	if (s->learnt)
+		s->result = save_learn(&s->image, read_pipe, s, &s->manifest, &s->err);
+	else if (s->direct)
+		s->result = read_files(s);
+	else
+		s->result = save_read(&s->image, read_pipe, s, &s->sink, s->sink_ctx, &s->err);
 	atomic_store(&s->reader_over, true);
 	uv_async_send(&s->wake);
 }
@@ -90,8 +97,21 @@ static void free_save(struct engine_save *s)
 {
 	byte_pipe_free(s->pipe);
 	engine_image_done(&s->image);
+	oci_document_done(&s->manifest);
 	free(s->info);
 	free(s);
+}
+
+static void tell_learnt(struct engine_save *s)
+{
+	if (s->result == 0) {
+		s->image.config = s->manifest.config.digest;
+		s->image.config_known = true;
+		s->image.blobs = s->manifest.items;
+		s->manifest = (struct oci_document){ 0 };
+		image_cache_add(&s->engine->cache, &s->image);
+	}
+	s->learnt(s->ctx, s->result == 0 ? &s->image : NULL, s->result == 0 ? NULL : &s->err);
 }
 
 static void wake_closed(uv_handle_t *handle)
@@ -104,7 +124,10 @@ static void wake_closed(uv_handle_t *handle)
 	*at = s->next;
 	if (s->canceled)
 		s->result = err_set(&s->err, ERR_INTERRUPTED, "interrupted");
-	s->fn(s->ctx, s->result == 0 ? NULL : &s->err);
+	if (s->learnt)
+		tell_learnt(s);
+	else
+		s->fn(s->ctx, s->result == 0 ? NULL : &s->err);
 	free_save(s);
 	engine_maybe_close(e);
 }
@@ -184,7 +207,7 @@ static char *save_path(const struct engine_save *s)
 	json_t *platform;
 
 	digest_text(&s->image.id, id);
-	if (!s->image.blobs || !engine_api_at_least(&s->engine->facts, 1, 48))
+	if (!s->engine->facts.containerd_store || !engine_api_at_least(&s->engine->facts, 1, 48))
 		return engine_path("/images/%s/get", id);
 	platform = json_pack(
 		"{s:s, s:s, s:s}", "os", p->os, "architecture", p->arch, "variant", p->variant);
@@ -296,6 +319,26 @@ int engine_read_start(struct engine *e, const struct engine_info *info,
 	if (!direct)
 		start_request(s);
 	*ret = s;
+	return 0;
+}
+
+int engine_learn(struct engine *e, const struct engine_image *image, engine_image_fn *fn, void *ctx,
+	struct err *err)
+{
+	struct engine_save *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return err_nomem(err);
+	s->engine = e;
+	s->learnt = fn;
+	s->ctx = ctx;
+	if (prepare(s, NULL, image, err) != 0) {
+		free_save(s);
+		return -1;
+	}
+	if (start_thread(s, err) != 0)
+		return -1;
+	start_request(s);
 	return 0;
 }
 

@@ -50,7 +50,7 @@ refuse() {
 	shift 3
 	dray_push "$SANDBOX/config-$to" "$C" -q --to there "$@" >"$OUT" 2>"$OUT.err" || code=$?
 	echo "exit code $code: $(cat "$OUT.err")"
-	assert_equal "$code" "$wanted" "exit code"
+	[[ $code =~ ^$wanted$ ]] || fail "exit code $code, not $wanted"
 	assert_lines "$OUT.err" 1
 	assert_grep "$pattern" "$OUT.err"
 	assert_equal "$(images_dangling "$SANDBOX/$to")" 0 "images without a tag on the target"
@@ -168,6 +168,142 @@ test_a_second_push_sends_nothing_and_asks_the_engine_for_nothing() {
 	assert_asked 0
 }
 
+# --- by a user who may not read the engine's files ---
+
+# push_as_nobody TO IMAGE ARGUMENT...: leaves the exit code in `code`.
+push_as_nobody() {
+	local to=$1
+	shift
+	chmod 666 "$C/docker.sock"
+	chmod 755 "$SANDBOX"
+	cp -r "$SANDBOX/config-$to" "$SANDBOX/config-nobody"
+	cp "$DRAY" "$SANDBOX/dray"
+	chown -R nobody "$SANDBOX/config-nobody"
+	code=0
+	DRAY_CONFIG_DIR=$SANDBOX/config-nobody timeout -k 5 60 setpriv --reuid nobody --clear-groups \
+		"$SANDBOX/dray" push --json -H "$(engine_address "$C")" --to there "$@" >"$OUT" 2>"$OUT.err" || code=$?
+	rm -r "$SANDBOX/config-nobody"
+}
+
+test_without_the_right_to_the_files_the_engine_tells_what_the_image_is() {
+	local saves code
+	forget old
+	push old t/app:1
+	saves=$(engine_saves_asked "$C")
+	push_as_nobody old t/forms:1
+	assert_equal "$code" 0 "exit code"
+	assert_asked 2
+	assert_arrived old t/forms:1
+	# Also what is there already is known.
+	push_as_nobody old t/app:2
+	assert_equal "$code" 0 "exit code"
+	assert_equal "$(result "$OUT" layers_skipped)" $(($(result "$OUT" layers) - 1)) "layers skipped"
+	assert_arrived old t/app:2
+	push_as_nobody old t/app:2 --read direct
+	assert_equal "$code" 0 "exit code of a push that reads nothing"
+	push_as_nobody old t/gzip:1 --read direct
+	assert_equal "$code" 1 "exit code"
+	assert_grep 'cannot read the files of the engine at .*: Permission denied$' "$OUT.err"
+}
+
+# --- files that are not what they should be ---
+
+# with_other THERE INSTEAD COMMAND...: runs it where INSTEAD stands in the place of THERE.
+with_other() {
+	# shellcheck disable=SC2016 # for the inner shell
+	unshare --mount bash -c 'mount --bind "$1" "$0" && shift && exec "$@"' "$@"
+}
+
+# falls_back REASON INSTEAD: the agent, and only that, sees INSTEAD as a layer's file.
+falls_back() {
+	local saves code=0
+	forget old
+	saves=$(engine_saves_asked "$C")
+	DRAY_CONFIG_DIR=$SANDBOX/config-old with_other "$(layer_file t/gzip:1 2)" "$2" timeout -k 5 60 "$DRAY" \
+		push --json -H "$(engine_address "$C")" t/gzip:1 --to there >"$OUT" 2>"$OUT.err" || code=$?
+	cat "$OUT.err"
+	assert_equal "$code" 0 "exit code"
+	assert_equal "$(grep -c "cannot read the engine's files, so the engine is asked" "$OUT.err")" 1 "lines that say so"
+	assert_grep "engine is asked for the image: layer sha256:[0-9a-f]{64}: $1; trying again in 0.0s" "$OUT.err"
+	assert_asked 1
+	assert_arrived old t/gzip:1
+}
+
+test_a_blob_that_is_damaged_is_noticed_and_the_engine_asked() {
+	local copy=$SANDBOX/copy
+	cp "$(layer_file t/gzip:1 2)" "$copy"
+	printf changed | dd of="$copy" bs=1 seek=3000 conv=notrunc status=none
+	falls_back "its blob (cannot be decompressed: .*|does not hash to its name)" "$copy"
+	head -c 2000 "$(layer_file t/gzip:1 2)" >"$copy"
+	falls_back "its blob cannot be decompressed: .*" "$copy"
+	gzip -dc "$(layer_file t/gzip:1 2)" | head -c -512 | gzip >"$copy"
+	falls_back "its blob does not hash to its name" "$copy"
+	: >"$copy"
+	falls_back "its blob does not hash to its name" "$copy"
+}
+
+# --- content that the store says it has but lacks ---
+
+# A layer that two images have, stored in two forms.
+test_a_layer_that_is_lost_is_taken_from_another_image_that_has_it() {
+	local saves lost
+	forget old
+	lost=$(layer_file t/lost:1 2)
+	mv "$lost" "$SANDBOX/kept"
+	saves=$(engine_saves_asked "$C")
+	push old t/lost:1
+	assert_asked 0
+	mv "$SANDBOX/kept" "$lost"
+	assert_arrived old t/lost:1
+}
+
+test_a_layer_that_is_nowhere_is_an_error_that_says_what_to_do() {
+	local lost twin way
+	forget old
+	lost=$(layer_file t/lost:1 2)
+	twin=$(layer_file t/twin:1 2)
+	mv "$lost" "$SANDBOX/kept"
+	mv "$twin" "$SANDBOX/kept-twin"
+	for way in auto direct; do
+		refuse 4 "does not have what it was unpacked from any more \(blob sha256:${lost##*/}\): pull or load" \
+			old t/lost:1 --read "$way"
+	done
+	refuse 1 "does not give its blob sha256:${lost##*/}, and if it has lost that, pull or load" \
+		old t/lost:1 --read api
+	mv "$SANDBOX/kept" "$lost"
+	mv "$SANDBOX/kept-twin" "$twin"
+	push old t/lost:1
+	assert_arrived old t/lost:1
+}
+
+# A target that has it needs it of nobody.
+test_a_layer_that_is_lost_and_there_already_is_not_missed() {
+	local lost
+	forget old
+	push old t/twin:1
+	lost=$(layer_file t/lost:1 2)
+	mv "$lost" "$SANDBOX/kept"
+	push old t/lost:1
+	mv "$SANDBOX/kept" "$lost"
+	assert_arrived old t/lost:1
+	assert_equal "$(result "$OUT" layers_skipped)" 2 "layers skipped"
+}
+
+# --- what is said about such an image ---
+
+test_plan_layers_and_doctor_are_right_about_it() {
+	forget old
+	push old t/app:1
+	DRAY_CONFIG_DIR=$SANDBOX/config-old "$DRAY" plan push -H "$(engine_address "$C")" --json t/app:2 --to there >"$OUT"
+	assert_equal "$(result "$OUT" id)" "$(stored t/app:2 config)" "id in the plan"
+	assert_equal "$(result "$OUT" layers_to_read)" 1 "layers to read"
+	DRAY_CONFIG_DIR=$SANDBOX/config-old "$DRAY" layers -H "$(engine_address "$C")" -q t/app:2 --to there >"$OUT"
+	assert_equal "$(cat "$OUT")" "$(images_layers "$C" t/app:2 | tail -n 1)" "layers that the target lacks"
+	"$DRAY" doctor -H "$(engine_address "$C")" >"$OUT" 2>&1
+	cat "$OUT"
+	assert_grep "direct reads .*$BLOBS can be read" "$OUT"
+}
+
 # --- the run ---
 
 prepare() {
@@ -189,6 +325,12 @@ prepare() {
 		"$SUPPORT/oci_image" t/forms:1 'echo forms' "members:$(images_busybox_tar)" \
 			"zstd:$SANDBOX/tree.tar" "raw:$SANDBOX/small.tar" "gzip:$SANDBOX/odd-1.tar" \
 			"members:$SANDBOX/small.tar" | engine_docker "$C" load --quiet >/dev/null || return
+	images_library_tree "$SANDBOX/lost" 40 900
+	images_tar "$SANDBOX/lost" "$SANDBOX/lost.tar"
+	for name in lost:gzip twin:zstd; do
+		"$SUPPORT/oci_image" "t/${name%:*}:1" "echo $name" "gzip:$(images_busybox_tar)" \
+			"${name#*:}:$SANDBOX/lost.tar" | engine_docker "$C" load --quiet >/dev/null || return
+	done
 	images_app "$C" t/app:1 t/busybox:1 "$tree" "first"
 	images_rebuild_tree "$tree" 100
 	images_app "$C" t/app:2 t/busybox:1 "$tree" "second"
