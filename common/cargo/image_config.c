@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 #include <string.h>
+#include <time.h>
 
 static int check_layers(
 	const json_t *config, const struct digest *diff_ids, size_t n, struct err *err)
@@ -76,4 +77,22 @@ size_t image_config_layer(const void *bytes, size_t len, const struct digest *di
 	}
 	json_decref(config);
 	return found;
+}
+
+int image_config_partial(const struct digest *diff_ids, size_t n, const char *label,
+	uint64_t created, char **ret, struct err *err)
+{
+	time_t seconds = (time_t)created;
+	char when[32];
+	struct tm tm;
+	json_t *o;
+
+	if (!gmtime_r(&seconds, &tm) || strftime(when, sizeof(when), "%FT%TZ", &tm) == 0)
+		return err_set(err, ERR_LIMIT, "a time that no date stands for");
+	o = json_pack("{s:s, s:s, s:{s:{s:s}}, s:{s:s, s:o}}", "created", when, "os", "linux",
+		"config", "Labels", IMAGE_PARTIAL_LABEL, label, "rootfs", "type", "layers",
+		"diff_ids", oci_digests(diff_ids, n));
+	*ret = o ? json_dumps(o, JSON_COMPACT) : NULL;
+	json_decref(o);
+	return *ret ? 0 : err_nomem(err);
 }

@@ -35,6 +35,21 @@ void oci_platform_take(const json_t *o, struct oci_platform *ret)
 	take_word(o, "variant", ret->variant, sizeof(ret->variant));
 }
 
+json_t *oci_digests(const struct digest *list, size_t n)
+{
+	json_t *texts = json_array();
+	char text[DIGEST_TEXT_LEN + 1];
+
+	for (size_t i = 0; texts && i < n; i++) {
+		digest_text(&list[i], text);
+		if (json_array_append_new(texts, json_string(text)) != 0) {
+			json_decref(texts);
+			return NULL;
+		}
+	}
+	return texts;
+}
+
 /* --- documents --- */
 
 #define ATTESTATION_KEY "vnd.docker.reference.type"

@@ -51,3 +51,6 @@ bool oci_platform_equal(const struct oci_platform *a, const struct oci_platform 
 
 /* Out of "os", "architecture" and "variant", as configs and the entries of an index have them. */
 void oci_platform_take(const json_t *o, struct oci_platform *ret);
+
+/* Digests as an array of their texts; NULL without memory. */
+json_t *oci_digests(const struct digest *list, size_t n);

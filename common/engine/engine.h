@@ -74,6 +74,7 @@ struct engine_image {
 	char **tags;		/* RepoTags */
 	size_t n_tags;
 	uint64_t size;
+	bool partial; /* in a list: it has the label IMAGE_PARTIAL_LABEL */
 };
 
 /* A copy with everything that it points to; engine_image_done frees that, also after a failure. */

@@ -1,6 +1,7 @@
 #include "common/engine/engine_json.h"
 
 #include "common/base/text.h"
+#include "common/cargo/image_config.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,7 +138,10 @@ int engine_json_image(const json_t *o, struct engine_image *ret, struct err *err
 
 int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err *err)
 {
-	return take_image(o, false, ret, err);
+	if (take_image(o, false, ret, err) != 0)
+		return -1;
+	ret->partial = json_object_get(json_object_get(o, "Labels"), IMAGE_PARTIAL_LABEL) != NULL;
+	return 0;
 }
 
 /* --- sizes of layers --- */

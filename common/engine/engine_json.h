@@ -13,7 +13,7 @@ int engine_json_parse(
 /* One image out of an inspect answer. */
 int engine_json_image(const json_t *o, struct engine_image *ret, struct err *err) MUST_CHECK;
 
-/* ID and tags out of a row of the image list (its diff_ids are left empty). */
+/* ID, tags and `partial` out of a row of the image list (its diff_ids are left empty). */
 int engine_json_image_row(const json_t *o, struct engine_image *ret, struct err *err) MUST_CHECK;
 
 /* Fills what /version and /info tell. */

@@ -1,8 +1,9 @@
 #include "server/engine/engine_have.h"
 
+#include "common/base/log.h"
 #include "protocol/limits.h"
+#include "server/engine/engine_prefix.h"
 #include "server/engine/engine_room.h"
-#include "server/engine/engine_side.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@ static void mark(struct have_check *c, const struct engine_image *image)
 {
 	struct digest chain;
 
-	if (image->config_known && digest_equal(&image->config, c->image))
+	if (image->config_known && digest_equal(&image->config, &c->job->image))
 		c->image_present = true;
 	for (size_t i = 0; i < image->n_diff_ids; i++) {
 		chain = digest_chain(i ? &chain : NULL, &image->diff_ids[i]);
@@ -23,20 +24,47 @@ static void mark(struct have_check *c, const struct engine_image *image)
 	}
 }
 
+/* What another load, or another drayd, has there on its way goes any moment. A journal that cannot
+ * be read costs only that layers are sent again. */
+static bool is_for(struct have_check *c, const struct engine_image *image)
+{
+	struct err err;
+	size_t odd = 0;
+
+	if (!c->journal_read && load_journal_list(c->job->host->loads_dir, &c->journal,
+					&c->n_journal, &odd, &err) != 0)
+		log_warn("journal of loads: %s", err.text);
+	c->journal_read = true;
+	return image->config_known &&
+	       engine_prefix_is_for(c->job, c->journal, c->n_journal, &image->config);
+}
+
+static bool counts(struct have_check *c, const struct engine_image *image)
+{
+	const struct engine_host *h = c->job->host;
+
+	if (image->partial)
+		return is_for(c, image);
+	return h->may_see(h->ctx, c->job->key, (const char *const *)image->tags, image->n_tags);
+}
+
 static void take_image(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct have_check *c = ctx;
-	struct engine_host *h = c->host;
 
-	if (!image)
-		c->fn(c->ctx, err);
-	else if (h->may_see(h->ctx, c->key, (const char *const *)image->tags, image->n_tags))
-		mark(c, image);
+	if (image) {
+		if (counts(c, image))
+			mark(c, image);
+		return;
+	}
+	load_entries_free(c->journal, c->n_journal);
+	c->journal = NULL;
+	c->fn(c->ctx, err);
 }
 
 void have_check_start(struct have_check *c)
 {
-	engine_list_images(c->host->engine, take_image, c);
+	engine_list_images(c->job->host->engine, take_image, c);
 }
 
 /* --- the job --- */
@@ -96,6 +124,7 @@ static void info_known(void *ctx, const struct engine_info *info, const struct e
 		return;
 	}
 	j->info_known = info != NULL;
+	j->job.host->prefixes_pay = info && engine_prefix_pays(info);
 	if (info)
 		j->info = *info;
 	have_check_start(&j->check);
@@ -123,9 +152,7 @@ static int prepare(struct have_job *j, const struct port_have *m, struct err *er
 		return err_nomem(err);
 	if (m->chains.n)
 		memcpy(j->chains, m->chains.at, m->chains.n * sizeof(j->chains[0]));
-	j->check = (struct have_check){ .host = j->job.host,
-		.key = j->job.key,
-		.image = &j->job.image,
+	j->check = (struct have_check){ .job = &j->job,
 		.chains = j->chains,
 		.n = m->chains.n,
 		.present = j->present,

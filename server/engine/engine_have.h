@@ -2,13 +2,11 @@
 #pragma once
 
 #include "common/engine/engine.h"
-#include "server/engine/engine_host.h"
+#include "server/engine/engine_side.h"
 
 /* The caller fills in the upper part, with `present` zeroed; it lives until `fn`. */
 struct have_check {
-	struct engine_host *host;
-	const char *key;
-	const struct digest *image;
+	const struct engine_job *job; /* whose key and image it is about */
 	const struct digest *chains;
 	size_t n;
 	uint8_t *present; /* n bytes: 1 for a chain that is there */
@@ -16,6 +14,9 @@ struct have_check {
 	void *ctx;
 
 	bool image_present;
+	bool journal_read;
+	struct load_entry *journal; /* once read */
+	size_t n_journal;
 };
 
 void have_check_start(struct have_check *c);

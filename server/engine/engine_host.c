@@ -7,8 +7,10 @@
 #include "server/engine/uv_engine_port.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <time.h>
 
 /* --- jobs --- */
@@ -63,6 +65,10 @@ static bool must_wait(const struct engine_job *j)
 		return true;
 	for (const struct engine_undo *u = j->host->undos; u; u = u->next)
 		if (digest_equal(&u->entry.image, &j->image))
+			return true;
+	for (const struct engine_job *o = j->host->jobs; o; o = o->next)
+		if (o != j && o->leaves && digest_equal(&o->image, &j->image) &&
+			strcmp(o->key, j->key) == 0)
 			return true;
 	return false;
 }
@@ -182,10 +188,12 @@ static void pass_to_job(struct engine_host *h, uint32_t number, const struct por
 {
 	struct engine_job *j = find_job(h, number);
 
-	if (j && m->type == PORT_ABORT)
+	if (j && m->type == PORT_ABORT) {
+		j->again = m->abort.again != 0;
 		j->ops->abort(j);
-	else if (j && j->ops->message)
+	} else if (j && j->ops->message) {
 		j->ops->message(j, m);
+	}
 }
 
 static void on_message(void *ctx, const struct port_message *m)
@@ -247,7 +255,7 @@ static unsigned break_off_all(struct engine_host *h)
 			j = j->next;
 			continue;
 		}
-		j->orphan = true;
+		j->orphan = j->again = true;
 		n++;
 		j->ops->abort(j);
 		j = h->jobs;
@@ -300,6 +308,7 @@ void engine_host_stop(struct engine_host *h, bool break_off, void (*idle)(void *
 		h->idle_ctx = ctx;
 	}
 	h->stopping = true;
+	engine_replay_start(h); /* nothing waits any more */
 	if (break_off)
 		break_off_all(h);
 	engine_host_maybe_idle(h);
@@ -354,6 +363,10 @@ int engine_host_start(uv_loop_t *loop, const struct engine_address *engine, cons
 	h->grants_of = grants_of;
 	h->ctx = ctx;
 	h->started = (uint64_t)time(NULL);
+	if (getrandom(&h->mark, sizeof(h->mark), 0) != sizeof(h->mark)) {
+		free_host(h);
+		return err_errno(err, errno, "no random numbers");
+	}
 	if (open_parts(h, loop, engine, state_dir, err) != 0) {
 		free_host(h);
 		return -1;

@@ -1,8 +1,6 @@
 /* A load from COMMIT on: the last checks, the archive's end, what the engine made of it, tags. */
 #include "server/engine/engine_load_job.h"
 
-#include <time.h>
-
 /* --- from COMMIT to the end of the archive --- */
 
 static int check_layers(struct load_job *j, struct err *err)
@@ -10,26 +8,18 @@ static int check_layers(struct load_job *j, struct err *err)
 	char text[DIGEST_TEXT_LEN + 1];
 
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->names[i][0] || j->present[i])
+		if (j->present[i] || (i >= j->there && j->names[i][0]))
 			continue;
 		digest_text(&j->diff_ids[i], text);
-		return err_set(err, ERR_AGAIN,
-			"layer %zu (%s) did not come and is not in the engine any more", i + 1,
-			text);
+		return err_set(err, ERR_AGAIN, "layer %zu (%s) is not in the engine any more",
+			i + 1, text);
 	}
 	return 0;
 }
 
 static int end_archive(struct load_job *j, struct err *err)
 {
-	struct load_entry entry = load_job_entry(j);
-
-	if (check_layers(j, err) != 0)
-		return -1;
-	entry.committed = (uint64_t)time(NULL);
-	if (load_journal_write(j->job.host->loads_dir, &entry, err) != 0)
-		return -1;
-	return load_job_close_archive(j, err);
+	return check_layers(j, err) == 0 ? load_call_finish(j, err) : -1;
 }
 
 static void chains_known(void *ctx, const struct err *failed)
@@ -44,18 +34,15 @@ static void chains_known(void *ctx, const struct err *failed)
 		return;
 	}
 	load_job_enter(j, LOAD_APPLYING);
-	load_job_phase(j, PHASE_APPLYING);
 	load_job_pump(j);
 }
 
-int load_job_commit(struct load_job *j, struct err *err)
+void load_job_turn(struct load_job *j)
 {
-	if (j->state != LOAD_RECEIVING || j->member.open || !j->have_config)
-		return err_set(err, ERR_PROTOCOL, "an image's end came before all of it");
+	if (j->state != LOAD_WAITING || j->n_calls > 1)
+		return;
 	load_job_enter(j, LOAD_CHECKING);
-	j->have = (struct have_check){ .host = j->job.host,
-		.key = j->job.key,
-		.image = &j->job.image,
+	j->have = (struct have_check){ .job = &j->job,
 		.chains = j->chains,
 		.n = j->n,
 		.present = j->present,
@@ -63,6 +50,15 @@ int load_job_commit(struct load_job *j, struct err *err)
 		.ctx = j };
 	j->calling = true;
 	have_check_start(&j->have);
+}
+
+int load_job_commit(struct load_job *j, struct err *err)
+{
+	if (j->state != LOAD_RECEIVING || j->member.open || !j->have_config)
+		return err_set(err, ERR_PROTOCOL, "an image's end came before all of it");
+	load_job_enter(j, LOAD_WAITING);
+	load_job_phase(j, PHASE_APPLYING);
+	load_job_turn(j);
 	return 0;
 }
 

@@ -1,8 +1,10 @@
 /*
- * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members ->
- * COMMIT -> are the layers that did not come in the engine? -> the documents and the archive's end
- * -> the engine answers -> inspect -> tags -> LOADED. A failure anywhere breaks the load off, waits
- * for what is under way, removes what the load made and is then told.
+ * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members,
+ * while prefixes are made of the lower ones -> COMMIT -> the prefixes are there -> are the layers
+ * that did not come in the engine? -> the documents and the archive's end -> the engine answers ->
+ * inspect -> tags -> the prefixes go -> LOADED. A failure anywhere breaks the load off, waits for
+ * what is under way, removes what the load made and is then told; prefixes stay for a while when
+ * the same push is likely to come again.
  */
 #include "server/engine/engine_load_job.h"
 
@@ -14,17 +16,16 @@
 #include <string.h>
 #include <time.h>
 
-/* What is pending beyond the credit: headers and padding of all members, and the documents. */
-#define PENDING_MAX (2 * ENGINE_CREDIT_MAX)
-
 #define TO(state) (1u << (state))
 static const unsigned next_states[LOAD_STATES] = {
 	[LOAD_OPENING] = TO(LOAD_RECEIVING) | TO(LOAD_UNDOING),
-	[LOAD_RECEIVING] = TO(LOAD_CHECKING) | TO(LOAD_UNDOING),
+	[LOAD_RECEIVING] = TO(LOAD_WAITING) | TO(LOAD_UNDOING),
+	[LOAD_WAITING] = TO(LOAD_CHECKING) | TO(LOAD_UNDOING),
 	[LOAD_CHECKING] = TO(LOAD_APPLYING) | TO(LOAD_UNDOING),
 	[LOAD_APPLYING] = TO(LOAD_VERIFYING) | TO(LOAD_UNDOING),
 	[LOAD_VERIFYING] = TO(LOAD_TAGGING) | TO(LOAD_UNDOING),
-	[LOAD_TAGGING] = TO(LOAD_UNDOING),
+	[LOAD_TAGGING] = TO(LOAD_CLEARING) | TO(LOAD_UNDOING),
+	[LOAD_CLEARING] = 0,
 	[LOAD_UNDOING] = 0,
 };
 
@@ -43,11 +44,9 @@ void load_job_phase(struct load_job *j, enum engine_phase phase)
 	engine_job_reply(&j->job, &m);
 }
 
-struct load_entry load_job_entry(const struct load_job *j)
+int load_job_note(struct load_job *j, struct err *err)
 {
-	return (struct load_entry){
-		.image = j->job.image, .job = j->job.entry, .existed = !j->job.makes_image
-	};
+	return load_journal_write(j->job.host->loads_dir, &j->entry, err);
 }
 
 void load_job_find(struct load_job *j, engine_image_fn *fn)
@@ -67,77 +66,99 @@ static void free_job(struct load_job *j)
 	free(j->names);
 	free(j->blobs);
 	free(j->announced);
+	free(j->entry.prefixes);
 	tag_list_done(&j->tags);
-	buf_done(&j->member.config);
-	buf_done(&j->pending);
+	buf_done(&j->config);
+	load_calls_done(j);
 	hasher_free(j->hasher);
 	engine_job_free(&j->job);
 }
 
-/* Forgets the journal's entry, or leaves it to the next replay. */
-static void end_entry(struct load_job *j, bool settled, const struct err *why)
+/* Forgets the journal's entry, or leaves what is left of it to the next replay. */
+static void end_entry(struct load_job *j, const struct err *why)
 {
 	struct engine_host *h = j->job.host;
+	bool settled = load_entry_settled(&j->entry);
 	struct err err;
+	int r;
 
 	if (!j->job.journaled)
 		return;
-	if (settled && load_journal_remove(h->loads_dir, &j->job.image, j->job.entry, &err) != 0) {
+	if (settled)
+		r = load_journal_remove(h->loads_dir, &j->job.image, j->job.entry, &err);
+	else
+		r = load_job_note(j, &err);
+	if (r != 0)
 		log_warn("%s", err.text);
-		settled = false;
-	}
-	if (!settled)
+	if (r != 0 || !settled)
 		engine_replay_later(h, why);
 }
 
-static void undone(void *ctx, bool settled, const struct err *err)
+/* What the clean-up did. Errors of an engine that is away are the replay's to tell. */
+static void note_undo(struct load_job *j, const struct err *err)
 {
-	struct load_job *j = ctx;
-
+	j->entry.n_prefixes = j->undo.entry.n_prefixes;
+	j->entry.existed = j->entry.existed || j->undo.entry.existed;
 	if (err && err->code != ERR_INTERRUPTED && err->code != ERR_UNREACHABLE)
 		log_warn("cleaning up after a load: %s", err->text);
-	end_entry(j, settled, err);
+}
+
+static void end_failed(struct load_job *j, const struct err *why)
+{
+	struct engine_host *h = j->job.host;
+
+	end_entry(j, why);
 	if (!j->silent)
 		engine_job_failed(&j->job, &j->err);
 	free_job(j);
+	engine_jobs_wake(h);
+}
+
+static void undone(void *ctx, const struct err *err)
+{
+	struct load_job *j = ctx;
+
+	note_undo(j, err);
+	end_failed(j, err);
+}
+
+/* May the same push come again, so that the prefixes are worth keeping? */
+static bool will_be_tried_again(const struct load_job *j)
+{
+	if (j->job.host->stopping)
+		return false;
+	if (j->err.code == ERR_NONE)
+		return j->job.again;
+	return j->err.code == ERR_AGAIN || j->err.code == ERR_UNREACHABLE;
 }
 
 /* The connection broke when the engine had everything, and it has not said that it failed: it may
  * go on for a while, whatever becomes of this process. */
-static void note_late(struct load_job *j)
-{
-	struct err err;
-
-	j->undo.entry.committed = (uint64_t)time(NULL);
-	if (load_journal_write(j->job.host->loads_dir, &j->undo.entry, &err) != 0)
-		log_warn("%s", err.text);
-}
-
 static void undo(struct load_job *j)
 {
+	bool again = will_be_tried_again(j);
+	struct err err;
+
 	load_job_enter(j, LOAD_UNDOING);
-	if (!j->job.journaled || !j->job.makes_image) {
-		undone(j, true, NULL);
-		return;
-	}
+	j->entry.committed = j->late ? (uint64_t)time(NULL) : j->committed_before;
+	j->entry.kept = again ? (uint64_t)time(NULL) : 0;
+	if (j->job.journaled && (j->late || again) && load_job_note(j, &err) != 0)
+		log_warn("%s", err.text);
 	j->undo = (struct engine_undo){ .host = j->job.host,
-		.entry = load_job_entry(j),
+		.entry = j->entry,
+		.keep = again,
 		.except = &j->job,
 		.fn = undone,
 		.ctx = j };
-	if (j->whole && j->err.code != ERR_ENGINE)
-		note_late(j);
-	if (!engine_undo_start(&j->undo))
-		undone(j, false, NULL);
+	if (!j->job.journaled || !engine_undo_start(&j->undo))
+		end_failed(j, NULL);
 }
 
-/* Waits for the end of what is under way. Before the archive was whole, breaking the connection
+/* Waits for the end of what is under way. Before an archive was whole, breaking the connection
  * makes the engine forget it; afterwards only its answer tells what became of it. */
-static void settle(struct load_job *j)
+void load_job_settle(struct load_job *j)
 {
-	if (j->load && !j->whole)
-		engine_load_abort(j->load);
-	if (!j->load && !j->calling)
+	if (load_calls_settled(j) && !j->calling)
 		undo(j);
 }
 
@@ -148,17 +169,18 @@ void load_job_fail(struct load_job *j, const struct err *err)
 		return;
 	}
 	j->ending = true;
+	j->job.leaves = j->entry.n_prefixes > 0;
 	j->silent = !err;
 	if (err)
 		j->err = *err;
-	settle(j);
+	load_job_settle(j);
 }
 
 bool load_job_call_over(struct load_job *j, const struct err *err)
 {
 	j->calling = false;
 	if (j->ending) {
-		settle(j);
+		load_job_settle(j);
 		return false;
 	}
 	if (err) {
@@ -168,14 +190,11 @@ bool load_job_call_over(struct load_job *j, const struct err *err)
 	return true;
 }
 
-void load_job_loaded(struct load_job *j)
+static void end_loaded(struct load_job *j, const struct err *why)
 {
 	struct port_message m = { .type = PORT_LOADED };
 
-	engine_image_kept(j->job.host, &j->job.image);
-	if (j->tags.n == 0)
-		engine_image_hold(j->job.host, j->job.key, &j->job.image);
-	end_entry(j, true, NULL);
+	end_entry(j, why);
 	m.loaded.job = j->job.number;
 	m.loaded.image = j->job.image;
 	m.loaded.tags = (uint16_t)j->tags.n;
@@ -183,32 +202,28 @@ void load_job_loaded(struct load_job *j)
 	free_job(j);
 }
 
-/* --- loading --- */
-
-static void load_over(void *ctx, const struct err *err)
+static void cleared(void *ctx, const struct err *err)
 {
 	struct load_job *j = ctx;
-	struct err early;
 
-	j->load = NULL;
-	if (j->ending) {
-		settle(j);
-		return;
-	}
-	if (!err && j->state != LOAD_APPLYING) {
-		err_set(&early, ERR_ENGINE, "the engine ended the load before it had everything");
-		err = &early;
-	}
-	if (err) {
-		load_job_fail(j, err);
-		return;
-	}
-	load_job_verify(j);
+	note_undo(j, err);
+	end_loaded(j, err);
 }
 
-static void load_has_room(void *ctx)
+/* Whoever gives the job up now has the image all the same. */
+void load_job_loaded(struct load_job *j)
 {
-	load_job_pump(ctx);
+	load_job_enter(j, LOAD_CLEARING);
+	j->entry.committed = j->committed_before;
+	engine_image_kept(j->job.host, &j->job.image);
+	if (j->tags.n == 0)
+		engine_image_hold(j->job.host, j->job.key, &j->job.image);
+	j->undo = (struct engine_undo){
+		.host = j->job.host, .entry = j->entry, .fn = cleared, .ctx = j
+	};
+	j->calling = true;
+	if (!engine_undo_start(&j->undo))
+		end_loaded(j, NULL);
 }
 
 /* --- OPEN --- */
@@ -224,15 +239,17 @@ static bool made_by_another(const struct load_job *j)
 static int begin(struct load_job *j, bool exists, struct err *err)
 {
 	struct engine_host *h = j->job.host;
-	struct load_entry entry;
 
 	j->job.makes_image = !exists || made_by_another(j);
 	j->job.entry = h->next_entry++;
-	entry = load_job_entry(j);
-	if (load_journal_write(h->loads_dir, &entry, err) != 0)
-		return -1;
+	j->entry.image = j->job.image;
+	j->entry.job = j->job.entry;
+	j->entry.existed = !j->job.makes_image;
+	memcpy(j->entry.key, j->job.key, strlen(j->job.key) + 1);
 	j->job.journaled = true;
-	if (engine_load_start(h->engine, load_has_room, load_over, j, &j->load, err) != 0)
+	if (load_prefixes_adopt(j, err) != 0)
+		return -1;
+	if (load_call_start(j, err) != 0)
 		return -1;
 	load_job_enter(j, LOAD_RECEIVING);
 	load_job_phase(j, PHASE_RECEIVING);
@@ -264,15 +281,14 @@ static void go(struct engine_job *job)
  * of the load which brought it goes. */
 static void keep_from_others(struct engine_host *h, const struct digest *image)
 {
-	struct load_entry entry;
 	struct err err;
 
 	for (struct engine_job *o = h->jobs; o; o = o->next) {
 		if (!o->makes_image || !digest_equal(&o->image, image))
 			continue;
 		o->makes_image = false;
-		entry = load_job_entry((const struct load_job *)o);
-		if (o->journaled && load_journal_write(h->loads_dir, &entry, &err) != 0)
+		((struct load_job *)o)->entry.existed = true;
+		if (o->journaled && load_job_note((struct load_job *)o, &err) != 0)
 			log_warn("%s", err.text);
 	}
 }
@@ -295,8 +311,8 @@ static void take_message(struct engine_job *job, const struct port_message *m)
 		return;
 	if (m->type == PORT_COMMIT)
 		r = load_job_commit(j, &err);
-	else if (j->state > LOAD_RECEIVING)
-		r = err_set(&err, ERR_PROTOCOL, "an image's data came after its end");
+	else if (j->state != LOAD_RECEIVING)
+		r = err_set(&err, ERR_PROTOCOL, "an image's data came out of its time");
 	else if (m->type == PORT_MEMBER)
 		r = load_member_begin(j, &m->member, &err);
 	else
@@ -312,22 +328,25 @@ static void take_abort(struct engine_job *job)
 
 static const struct engine_job_ops load_ops = { .message = take_message, .abort = take_abort };
 
-static int take_layers(struct load_job *j, const wire_digests *diff_ids, struct err *err)
+static int take_layers(
+	struct load_job *j, const wire_digests *diff_ids, size_t there, struct err *err)
 {
 	size_t n = diff_ids->n;
 
 	if (n > OFFER_LAYERS_MAX)
 		return err_set(err, ERR_LIMIT, "more than %u layers", OFFER_LAYERS_MAX);
 	j->n = n;
+	j->there = min_size(there, n);
 	j->diff_ids = calloc(n + 1, sizeof(j->diff_ids[0]));
 	j->chains = calloc(n + 1, sizeof(j->chains[0]));
 	j->present = calloc(n + 1, sizeof(j->present[0]));
 	j->names = calloc(n + 1, sizeof(j->names[0]));
 	j->blobs = calloc(n + 1, sizeof(j->blobs[0]));
 	j->announced = calloc(n + 1, sizeof(j->announced[0]));
+	j->entry.prefixes = calloc(LOAD_PREFIXES_MAX, sizeof(j->entry.prefixes[0]));
 	j->hasher = hasher_new();
-	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->blobs || !j->announced ||
-		!j->hasher)
+	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->announced ||
+		!j->entry.prefixes || !j->hasher)
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		j->diff_ids[i] = diff_ids->at[i];
@@ -347,8 +366,8 @@ void engine_load_take(struct engine_host *h, const struct port_open *m)
 	if (!j)
 		return;
 	j->job.wants_image = true;
-	buf_init(&j->pending, PENDING_MAX);
-	if (take_layers(j, &m->diff_ids, &err) != 0 ||
+	buf_init(&j->config, IMAGE_CONFIG_MAX);
+	if (take_layers(j, &m->diff_ids, m->there, &err) != 0 ||
 		tag_list_take(&j->tags, h, j->job.key, &m->tags, &err) != 0) {
 		load_job_fail(j, &err);
 		return;

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CREDIT_STEP (ENGINE_CREDIT_MAX / 4)
-
 /* --- a member's end --- */
 
 /* The layer that these bytes are, or the number of layers. */
@@ -36,14 +34,13 @@ static int mismatch(const struct load_job *j, const struct digest *got, struct e
 
 static int match_config(struct load_job *j, const struct digest *got, struct err *err)
 {
-	const struct buf *config = &j->member.config;
+	const struct buf *config = &j->config;
 
 	if (!digest_equal(got, &j->job.image))
 		return mismatch(j, got, err);
 	if (image_config_check(buf_bytes(config), buf_len(config), j->diff_ids, j->n, err) != 0)
 		return -1;
 	j->have_config = true;
-	j->config_size = buf_len(config);
 	return 0;
 }
 
@@ -51,7 +48,7 @@ static int match_config(struct load_job *j, const struct digest *got, struct err
 static int match_layer(
 	struct load_job *j, const struct digest *got, uint16_t *ret_index, struct err *err)
 {
-	size_t i = j->member.index;
+	size_t i = j->member.index, above = 0;
 
 	if (i == PORT_MEMBER_UNKNOWN)
 		i = find_layer(j, got);
@@ -64,7 +61,9 @@ static int match_layer(
 			continue;
 		memcpy(j->names[k], j->member.name, sizeof(j->names[k]));
 		j->blobs[k].size = j->member.size;
+		above = k + 1;
 	}
+	load_call_holds(j, above, j->member.size);
 	return 0;
 }
 
@@ -77,11 +76,14 @@ static int end_member(struct load_job *j, struct err *err)
 	m.matched.job = j->job.number;
 	m.matched.index = j->member.index;
 	m.matched.digest = got;
-	if (j->member.index == j->n ? match_config(j, &got, err)
-				    : match_layer(j, &got, &m.matched.index, err))
-		return -1;
-	buf_append(&j->pending, zeros, docker_archive_padding(j->member.size));
-	buf_done(&j->member.config);
+	if (j->member.index == j->n) {
+		if (match_config(j, &got, err) != 0)
+			return -1;
+	} else {
+		if (match_layer(j, &got, &m.matched.index, err) != 0)
+			return -1;
+		buf_append(load_call_bytes(j), zeros, docker_archive_padding(j->member.size));
+	}
 	j->member.open = false;
 	engine_job_reply(&j->job, &m);
 	return 0;
@@ -93,9 +95,7 @@ static void name_member(struct load_job *j)
 {
 	struct load_member *member = &j->member;
 
-	if (member->index == j->n)
-		docker_archive_blob_name(&j->job.image, member->name);
-	else if (member->index == PORT_MEMBER_UNKNOWN)
+	if (member->index == PORT_MEMBER_UNKNOWN)
 		docker_archive_member_name(j->members, member->name);
 	else
 		docker_archive_blob_name(&j->diff_ids[member->index], member->name);
@@ -118,10 +118,29 @@ static int check_member(struct load_job *j, const struct port_member *m, struct 
 	return 0;
 }
 
-int load_member_begin(struct load_job *j, const struct port_member *m, struct err *err)
+/* The config is kept for the end of the last archive. */
+static int begin_layer(struct load_job *j, struct err *err)
 {
 	uint8_t header[DOCKER_ARCHIVE_BLOCK];
 
+	if (load_call_for_layer(j, j->member.size, err) != 0)
+		return -1;
+	name_member(j);
+	docker_archive_header(header, j->member.name, j->member.size);
+	buf_append(load_call_bytes(j), header, sizeof(header));
+	return 0;
+}
+
+static int pump(struct load_job *j, struct err *err)
+{
+	bool ok = buf_ok(load_call_bytes(j)) && buf_ok(&j->config);
+
+	load_job_pump(j);
+	return ok ? 0 : err_nomem(err);
+}
+
+int load_member_begin(struct load_job *j, const struct port_member *m, struct err *err)
+{
 	if (check_member(j, m, err) != 0)
 		return -1;
 	if (m->index != PORT_MEMBER_UNKNOWN)
@@ -129,15 +148,12 @@ int load_member_begin(struct load_job *j, const struct port_member *m, struct er
 	j->member = (struct load_member){
 		.open = true, .index = m->index, .size = m->size, .left = m->size
 	};
-	buf_init(&j->member.config, IMAGE_CONFIG_MAX);
-	name_member(j);
+	if (m->index != j->n && begin_layer(j, err) != 0)
+		return -1;
 	j->members++;
-	docker_archive_header(header, j->member.name, m->size);
-	buf_append(&j->pending, header, sizeof(header));
 	if (m->size == 0 && end_member(j, err) != 0)
 		return -1;
-	load_job_pump(j);
-	return buf_ok(&j->pending) ? 0 : err_nomem(err);
+	return pump(j, err);
 }
 
 int load_member_data(struct load_job *j, const struct port_data *m, struct err *err)
@@ -151,48 +167,8 @@ int load_member_data(struct load_job *j, const struct port_data *m, struct err *
 	j->credit -= n;
 	member->left -= n;
 	hasher_update(j->hasher, m->bytes.p, n);
-	buf_append(&j->pending, m->bytes.p, n);
-	if (member->index == j->n)
-		buf_append(&member->config, m->bytes.p, n);
-	if (!buf_ok(&j->pending) || !buf_ok(&member->config))
-		return err_nomem(err);
+	buf_append(member->index == j->n ? &j->config : load_call_bytes(j), m->bytes.p, n);
 	if (member->left == 0 && end_member(j, err) != 0)
 		return -1;
-	load_job_pump(j);
-	return buf_ok(&j->pending) ? 0 : err_nomem(err);
-}
-
-/* --- to the engine --- */
-
-static void give_credit(struct load_job *j)
-{
-	size_t used = j->credit + buf_len(&j->pending);
-	struct port_message m = { .type = PORT_CREDIT };
-
-	if (used + CREDIT_STEP > ENGINE_CREDIT_MAX)
-		return;
-	m.credit.job = j->job.number;
-	m.credit.bytes = (uint32_t)(ENGINE_CREDIT_MAX - used);
-	j->credit += m.credit.bytes;
-	engine_job_reply(&j->job, &m);
-}
-
-void load_job_pump(struct load_job *j)
-{
-	size_t taken;
-
-	if (!j->load || j->ending)
-		return;
-	while (buf_len(&j->pending) > 0) {
-		taken = engine_load_write(j->load, buf_bytes(&j->pending), buf_len(&j->pending));
-		if (taken == 0)
-			break;
-		buf_consume(&j->pending, taken);
-	}
-	if (j->state == LOAD_RECEIVING) {
-		give_credit(j);
-	} else if (j->state == LOAD_APPLYING && buf_len(&j->pending) == 0 && !j->whole) {
-		j->whole = true;
-		engine_load_end(j->load);
-	}
+	return pump(j, err);
 }

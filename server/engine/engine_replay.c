@@ -5,6 +5,7 @@
  * cannot be settled now stays, and the whole is tried again after a while.
  */
 #include "common/base/log.h"
+#include "server/engine/engine_prefix.h"
 #include "server/engine/engine_side.h"
 
 #include <stdlib.h>
@@ -23,7 +24,7 @@ static void end_replay(struct engine_host *h)
 {
 	struct engine_replay *r = &h->replay;
 
-	free(r->entries);
+	load_entries_free(r->entries, r->n);
 	r->entries = NULL;
 	r->n = r->at = 0;
 	r->running = false;
@@ -38,25 +39,35 @@ static void end_replay(struct engine_host *h)
 	engine_host_maybe_idle(h);
 }
 
-static void end_entry(struct engine_host *h, bool settled)
+/* `changed`: the entry is not what the journal has. */
+static void end_entry(struct engine_host *h, bool changed)
 {
 	struct engine_replay *r = &h->replay;
 	const struct load_entry *entry = &r->entries[r->at++];
+	bool settled = load_entry_settled(entry);
 	struct err err;
+	int result = 0;
 
-	if (settled && load_journal_remove(h->loads_dir, &entry->image, entry->job, &err) != 0) {
+	if (settled)
+		result = load_journal_remove(h->loads_dir, &entry->image, entry->job, &err);
+	else if (changed)
+		result = load_journal_write(h->loads_dir, entry, &err);
+	if (result != 0)
 		log_warn("%s", err.text);
-		settled = false;
-	}
-	r->kept = r->kept || !settled;
+	r->kept = r->kept || !settled || result != 0;
 }
 
-static void undone(void *ctx, bool settled, const struct err *err)
+static void undone(void *ctx, const struct err *err)
 {
 	struct engine_host *h = ctx;
 	struct engine_replay *r = &h->replay;
+	struct load_entry *entry = &r->entries[r->at];
+	const struct load_entry *left = &r->undo.entry;
+	bool changed = entry->n_prefixes != left->n_prefixes || entry->existed != left->existed;
 
-	end_entry(h, settled);
+	entry->n_prefixes = left->n_prefixes;
+	entry->existed = entry->existed || left->existed;
+	end_entry(h, changed);
 	tell_away(h, err);
 	/* Without an engine there is no use in asking on. */
 	if (err && (err->code == ERR_UNREACHABLE || err->code == ERR_INTERRUPTED)) {
@@ -67,8 +78,7 @@ static void undone(void *ctx, bool settled, const struct err *err)
 		end_replay(h);
 }
 
-/* Is this the entry of a load that runs now? */
-static bool is_live(const struct engine_host *h, const struct load_entry *entry)
+bool engine_entry_is_live(const struct engine_host *h, const struct load_entry *entry)
 {
 	for (const struct engine_job *j = h->jobs; j; j = j->next)
 		if (j->journaled && j->entry == entry->job &&
@@ -85,18 +95,18 @@ static bool next_entry(struct engine_host *h)
 	while (r->at < r->n) {
 		const struct load_entry *entry = &r->entries[r->at];
 
-		if (is_live(h, entry)) {
+		if (engine_entry_is_live(h, entry)) {
 			r->at++;
-		} else if (entry->existed) {
-			end_entry(h, true);
-		} else {
-			r->undo = (struct engine_undo){
-				.host = h, .entry = *entry, .fn = undone, .ctx = h
-			};
-			if (engine_undo_start(&r->undo))
-				return true;
-			end_entry(h, false);
+			continue;
 		}
+		r->undo = (struct engine_undo){ .host = h,
+			.entry = *entry,
+			.keep = engine_prefix_waits(h, entry),
+			.fn = undone,
+			.ctx = h };
+		if (engine_undo_start(&r->undo))
+			return true;
+		end_entry(h, false);
 	}
 	return false;
 }
@@ -157,7 +167,22 @@ void engine_replay_init(struct engine_host *h, uv_loop_t *loop)
 	for (size_t i = 0; i < n; i++)
 		if (entries[i].job >= h->next_entry)
 			h->next_entry = entries[i].job + 1;
-	free(entries);
+	load_entries_free(entries, n);
+}
+
+/* What else the entry stands for stays. */
+static void forget_image(struct engine_host *h, struct load_entry *entry)
+{
+	struct err err;
+	int r;
+
+	entry->existed = true;
+	if (load_entry_settled(entry))
+		r = load_journal_remove(h->loads_dir, &entry->image, entry->job, &err);
+	else
+		r = load_journal_write(h->loads_dir, entry, &err);
+	if (r != 0)
+		log_warn("%s", err.text);
 }
 
 void engine_replay_forget(struct engine_host *h, const struct digest *image)
@@ -170,6 +195,8 @@ void engine_replay_forget(struct engine_host *h, const struct digest *image)
 	for (size_t i = r->at; i < r->n; i++)
 		if (digest_equal(&r->entries[i].image, image))
 			r->entries[i].existed = true;
+	if (r->running && digest_equal(&r->undo.entry.image, image))
+		r->undo.entry.existed = true;
 	if (!r->due && !r->running)
 		return;
 	if (load_journal_list(h->loads_dir, &entries, &n, &odd, &err) != 0) {
@@ -177,8 +204,7 @@ void engine_replay_forget(struct engine_host *h, const struct digest *image)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (digest_equal(&entries[i].image, image) && !is_live(h, &entries[i]) &&
-			load_journal_remove(h->loads_dir, image, entries[i].job, &err) != 0)
-			log_warn("%s", err.text);
-	free(entries);
+		if (digest_equal(&entries[i].image, image) && !engine_entry_is_live(h, &entries[i]))
+			forget_image(h, &entries[i]);
+	load_entries_free(entries, n);
 }

@@ -20,6 +20,8 @@ struct engine_job {
 	const struct engine_job_ops *ops;
 	uint32_t number; /* the net side's; its next process begins anew */
 	bool orphan;	 /* the net process that asked for it is gone */
+	bool again;	 /* given up, but the same may be asked for again soon */
+	bool leaves;	 /* given up, and leaves prefixes */
 	char *key;
 	struct digest image;
 	void (*go)(struct engine_job *j); /* while it waits: see engine_job_wait */
@@ -43,6 +45,8 @@ struct engine_host {
 	struct engine_job *jobs;
 	uint32_t next_entry;
 	uint64_t started;	   /* Unix time */
+	uint64_t mark;		   /* random: no other process's prefixes have it */
+	bool prefixes_pay;	   /* as far as the engine said of itself the last time */
 	struct engine_undo *undos; /* under way */
 	struct engine_replay replay;
 	struct migrations *migrations;
@@ -68,7 +72,8 @@ struct engine_job *engine_job_new(struct engine_host *host, size_t size,
 void engine_job_free(struct engine_job *j);
 
 /* Calls `go` when nothing cleans up after an earlier load of the job's image any more: at once or
- * later. So a job never sees an image that is about to be deleted. */
+ * later. So a job never sees an image that is about to be deleted; and it does see what the engine
+ * still makes for an earlier try of its own. */
 void engine_job_wait(struct engine_job *j, void (*go)(struct engine_job *j));
 
 /* A clean-up is over: lets the jobs go that need not wait any longer. */

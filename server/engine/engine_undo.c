@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-/* --- one load --- */
+static void next_target(struct engine_undo *u);
 
-static void end_undo(struct engine_undo *u, bool settled, const struct err *err)
+static void end_undo(struct engine_undo *u)
 {
 	struct engine_host *h = u->host;
 	struct engine_undo **at = &h->undos;
@@ -15,13 +15,40 @@ static void end_undo(struct engine_undo *u, bool settled, const struct err *err)
 	while (*at != u)
 		at = &(*at)->next;
 	*at = u->next;
-	u->fn(u->ctx, settled, err);
+	u->fn(u->ctx, u->err.code == ERR_NONE ? NULL : &u->err);
 	engine_jobs_wake(h);
+}
+
+/* --- one image --- */
+
+/* Without an engine there is no use in asking on. */
+static void target_over(struct engine_undo *u, bool settled, const struct err *err)
+{
+	struct load_entry *e = &u->entry;
+
+	if (err)
+		u->err = *err;
+	if (u->at == e->n_prefixes) {
+		e->existed = e->existed || settled;
+		u->image_left = !settled;
+	} else if (settled) {
+		e->n_prefixes--;
+		memmove(&e->prefixes[u->at], &e->prefixes[u->at + 1],
+			(e->n_prefixes - u->at) * sizeof(e->prefixes[0]));
+	} else {
+		u->at++;
+	}
+	if (err && (err->code == ERR_UNREACHABLE || err->code == ERR_INTERRUPTED))
+		end_undo(u);
+	else
+		next_target(u);
 }
 
 static void removed(void *ctx, const struct err *err)
 {
-	end_undo(ctx, !err || err->code == ERR_NOT_FOUND, err);
+	bool gone = !err || err->code == ERR_NOT_FOUND;
+
+	target_over(ctx, gone, gone ? NULL : err);
 }
 
 static void use_known(void *ctx, bool yes, const struct err *err)
@@ -29,7 +56,7 @@ static void use_known(void *ctx, bool yes, const struct err *err)
 	struct engine_undo *u = ctx;
 
 	if (err || yes)
-		end_undo(u, !err, err);
+		target_over(u, !err, err);
 	else
 		engine_remove_image(u->host->engine, &u->id, removed, u);
 }
@@ -58,14 +85,16 @@ static void found(void *ctx, const struct engine_image *image, const struct err 
 		return;
 	}
 	if (err)
-		end_undo(u, false, err);
+		target_over(u, false, err);
 	else if (!u->found)
-		end_undo(u, !may_come_late(u), NULL);
+		target_over(u, !may_come_late(u), NULL);
 	else if (u->tagged)
-		end_undo(u, true, NULL);
+		target_over(u, true, NULL);
 	else
 		engine_image_in_use(u->host->engine, &u->id, use_known, u);
 }
+
+/* --- one after the other --- */
 
 /* Is another job about to tag the image, or to find that it cannot? Those that wait are not. */
 static bool wanted_by_others(const struct engine_undo *u)
@@ -77,12 +106,34 @@ static bool wanted_by_others(const struct engine_undo *u)
 	return false;
 }
 
+static bool image_is_next(const struct engine_undo *u)
+{
+	return u->at == u->entry.n_prefixes && !u->entry.existed && !u->image_left &&
+	       !wanted_by_others(u);
+}
+
+static void next_target(struct engine_undo *u)
+{
+	if (u->at < u->entry.n_prefixes) {
+		u->target = u->entry.prefixes[u->at];
+	} else if (image_is_next(u)) {
+		u->target = u->entry.image;
+	} else {
+		end_undo(u);
+		return;
+	}
+	u->found = u->tagged = false;
+	engine_find_images(u->host->engine, &u->target, found, u);
+}
+
 bool engine_undo_start(struct engine_undo *u)
 {
-	if (wanted_by_others(u))
+	if (u->keep)
+		u->at = u->entry.n_prefixes;
+	if (u->at == u->entry.n_prefixes && !image_is_next(u))
 		return false;
 	u->next = u->host->undos;
 	u->host->undos = u;
-	engine_find_images(u->host->engine, &u->entry.image, found, u);
+	next_target(u);
 	return true;
 }

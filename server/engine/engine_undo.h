@@ -1,7 +1,8 @@
 /*
- * Cleaning up after a load that did not end well: the image is deleted only if the load made it, it
- * has no tag, no container uses it and no other job wants it. And the same for all entries that an
- * earlier run left in the journal. Jobs of the same image that begin meanwhile wait.
+ * Cleaning up after a load: its prefixes (engine_prefix.h) go, and, if it did not end well, the
+ * image, if the load made it and no other job wants it; in either case only what has no tag and is
+ * used by no container. And the same for all entries that an earlier run left in the journal. Jobs
+ * of the same image that begin meanwhile wait.
  */
 #pragma once
 
@@ -17,20 +18,24 @@ struct engine_job;
 
 struct engine_undo {
 	struct engine_host *host;
-	struct load_entry entry;
+	struct load_entry entry; /* becomes what is left of it; the list is the caller's */
+	bool keep;		 /* leaves the prefixes */
 	const struct engine_job *except;
-	/* `settled`: the journal's entry has served its purpose. Else it is to be kept, and `err`
-	 * (may be NULL) is what the engine said. */
-	void (*fn)(void *ctx, bool settled, const struct err *err);
+	/* `err` (may be NULL) is what the engine said when it could not be done. */
+	void (*fn)(void *ctx, const struct err *err);
 	void *ctx;
+
 	struct engine_undo *next; /* in host->undos */
+	size_t at;		  /* the prefix that is looked at, or their number: the image */
+	bool image_left;	  /* it was looked at, and stays for now */
+	struct digest target;	  /* its config */
 	bool found, tagged;	  /* an image of this config is there; one has a tag */
 	struct digest id;	  /* the engine's, of one without a tag */
+	struct err err;
 };
 
-/* `u` has host, entry, except (the job that asks, or NULL), fn and ctx; it lives until fn, which
- * fires later. False: another job wants the image, so that nothing can be decided now; the
- * journal's entry is to be kept, and fn is not called. */
+/* `u` has host, entry, keep, except (the job that asks, or NULL), fn and ctx, and zeros; it lives
+ * until fn, which fires later. False: there is nothing to do (now), and fn is not called. */
 bool engine_undo_start(struct engine_undo *u) MUST_CHECK;
 
 /* The journal's entries that belong to no load are handled at the start, and again, later and
@@ -57,6 +62,9 @@ void engine_replay_start(struct engine_host *h);
 /* An entry was kept: due after a while. `why` (NULL is fine) is told in the log when it is that the
  * engine is away, once until that is over. */
 void engine_replay_later(struct engine_host *h, const struct err *why);
+
+/* Is this the entry of a load that runs now? */
+bool engine_entry_is_live(const struct engine_host *h, const struct load_entry *entry);
 
 /* What the journal still says about this image, and no load now under way, is to have no effect. */
 void engine_replay_forget(struct engine_host *h, const struct digest *image);

@@ -1,6 +1,7 @@
 #include "server/engine/load_journal.h"
 
 #include "common/base/file.h"
+#include "common/cargo/oci_manifest.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -35,8 +36,10 @@ static json_t *to_json(const struct load_entry *entry)
 	char image[DIGEST_TEXT_LEN + 1];
 
 	digest_text(&entry->image, image);
-	return json_pack("{s:s, s:I, s:b, s:I}", "image", image, "job", (json_int_t)entry->job,
-		"existed", entry->existed, "committed", (json_int_t)entry->committed);
+	return json_pack("{s:s, s:I, s:b, s:I, s:s, s:I, s:o}", "image", image, "job",
+		(json_int_t)entry->job, "existed", entry->existed, "committed",
+		(json_int_t)entry->committed, "key", entry->key, "kept", (json_int_t)entry->kept,
+		"prefixes", oci_digests(entry->prefixes, entry->n_prefixes));
 }
 
 int load_journal_write(const char *dir, const struct load_entry *entry, struct err *err)
@@ -63,8 +66,30 @@ int load_journal_remove(const char *dir, const struct digest *image, uint32_t jo
 
 /* --- reading --- */
 
+/* Entries from before there were prefixes have no list. */
+static bool from_list(const json_t *list, struct load_entry *ret)
+{
+	size_t n = json_array_size(list);
+
+	if ((list && !json_is_array(list)) || n > LOAD_PREFIXES_MAX)
+		return false;
+	ret->prefixes = calloc(n + 1, sizeof(ret->prefixes[0]));
+	if (!ret->prefixes)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = json_string_value(json_array_get(list, i));
+
+		if (!text || digest_parse(text, &ret->prefixes[i], NULL) != 0)
+			return false;
+	}
+	ret->n_prefixes = n;
+	return true;
+}
+
 static bool from_json(const json_t *o, struct load_entry *ret)
 {
+	const char *key = json_string_value(json_object_get(o, "key"));
+	json_int_t kept = json_integer_value(json_object_get(o, "kept"));
 	const char *image = json_string_value(json_object_get(o, "image"));
 	const json_t *existed = json_object_get(o, "existed");
 	const json_t *job = json_object_get(o, "job");
@@ -72,12 +97,16 @@ static bool from_json(const json_t *o, struct load_entry *ret)
 
 	if (!image || digest_parse(image, &ret->image, NULL) != 0 || !json_is_boolean(existed) ||
 		!json_is_integer(job) || json_integer_value(job) < 0 ||
-		json_integer_value(job) > UINT32_MAX || committed < 0)
+		json_integer_value(job) > UINT32_MAX || committed < 0 || kept < 0 ||
+		(key && strlen(key) >= sizeof(ret->key)))
 		return false;
 	ret->job = (uint32_t)json_integer_value(job);
 	ret->existed = json_is_true(existed);
 	ret->committed = (uint64_t)committed;
-	return true;
+	ret->kept = (uint64_t)kept;
+	if (key)
+		memcpy(ret->key, key, strlen(key) + 1);
+	return from_list(json_object_get(o, "prefixes"), ret);
 }
 
 /* False when the file is no entry, or not the one its name says. */
@@ -89,6 +118,7 @@ static bool read_entry(const char *dir, const char *name, struct load_entry *ret
 	json_t *o = NULL;
 	bool good = false;
 
+	*ret = (struct load_entry){ 0 };
 	buf_init(&text, LOAD_ENTRY_MAX);
 	if (path && file_read(path, &text, NULL) == 0 && buf_len(&text) > 0)
 		o = json_loadb((const char *)buf_bytes(&text), buf_len(&text),
@@ -98,6 +128,8 @@ static bool read_entry(const char *dir, const char *name, struct load_entry *ret
 		good = strcmp(expected, name) == 0;
 	}
 	json_decref(o);
+	if (!good)
+		free(ret->prefixes);
 	return good;
 }
 
@@ -128,6 +160,13 @@ static int read_all(const char *dir, DIR *d, struct load_entry *list, size_t *re
 	return errno ? err_errno(err, errno, "cannot read %s", dir) : 0;
 }
 
+void load_entries_free(struct load_entry *list, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(list[i].prefixes);
+	free(list);
+}
+
 int load_journal_list(
 	const char *dir, struct load_entry **ret, size_t *ret_n, size_t *ret_odd, struct err *err)
 {
@@ -145,7 +184,7 @@ int load_journal_list(
 	if (d)
 		closedir(d);
 	if (r != 0) {
-		free(list);
+		load_entries_free(list, n);
 		return -1;
 	}
 	*ret = list;

@@ -29,7 +29,8 @@ int image_port_have(const struct image_port *p, const struct digest *image,
 }
 
 int image_port_open(const struct image_port *p, const struct digest *image,
-	const struct digest *diff_ids, uint32_t n, const wire_texts *tags, struct err *err)
+	const struct digest *diff_ids, uint32_t n, uint32_t there, const wire_texts *tags,
+	struct err *err)
 {
 	struct port_message m = { .type = PORT_OPEN };
 
@@ -37,6 +38,7 @@ int image_port_open(const struct image_port *p, const struct digest *image,
 	m.open.key = key_text(p);
 	m.open.image = *image;
 	m.open.diff_ids = (wire_digests){ .at = diff_ids, .n = n };
+	m.open.there = (uint16_t)there;
 	m.open.tags = *tags;
 	return engine_port_send(p->port, &m, err);
 }
@@ -60,9 +62,9 @@ int image_port_commit(const struct image_port *p, struct err *err)
 	return engine_port_send(p->port, &m, err);
 }
 
-void image_port_abort(const struct image_port *p)
+void image_port_abort(const struct image_port *p, bool again)
 {
-	struct port_message m = { .type = PORT_ABORT, .abort = { .job = p->job } };
+	struct port_message m = { .type = PORT_ABORT, .abort = { .job = p->job, .again = again } };
 	struct err gone;
 
 	if (engine_port_send(p->port, &m, &gone) != 0)

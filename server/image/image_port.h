@@ -14,8 +14,9 @@ struct image_port {
 int image_port_have(const struct image_port *p, const struct digest *image,
 	const struct digest *diff_ids, uint32_t n, struct err *err) MUST_CHECK;
 
+/* The engine has the `there` lowest layers. */
 int image_port_open(const struct image_port *p, const struct digest *image,
-	const struct digest *diff_ids, uint32_t n, const wire_texts *tags,
+	const struct digest *diff_ids, uint32_t n, uint32_t there, const wire_texts *tags,
 	struct err *err) MUST_CHECK;
 
 int image_port_tag(const struct image_port *p, const struct digest *image, const wire_texts *tags,
@@ -23,5 +24,6 @@ int image_port_tag(const struct image_port *p, const struct digest *image, const
 
 int image_port_commit(const struct image_port *p, struct err *err) MUST_CHECK;
 
-/* An engine side that is gone has dropped the load itself: no error. */
-void image_port_abort(const struct image_port *p);
+/* `again`: the client may come back for the same. An engine side that is gone has dropped the load
+ * itself: no error. */
+void image_port_abort(const struct image_port *p, bool again);

@@ -78,22 +78,22 @@ static void tell_failure(struct image_job *j, const struct err *err)
 	j->c.ops->send(j->c.ctx, &m);
 }
 
-static void drop_load(struct image_job *j)
+static void drop_load(struct image_job *j, bool again)
 {
 	if (j->state == JOB_LOADING || j->state == JOB_COMMITTING)
-		image_port_abort(&j->side);
+		image_port_abort(&j->side, again);
 }
 
 static void give_up(struct image_job *j, const struct err *err)
 {
-	drop_load(j);
+	drop_load(j, err->code == ERR_AGAIN);
 	tell_failure(j, err);
 	over(j, err);
 }
 
 void image_job_abort(struct image_job *j)
 {
-	drop_load(j);
+	drop_load(j, true);
 	job_free(j);
 }
 
@@ -293,6 +293,16 @@ static int add_stored(struct image_job *j, struct err *err)
 	return image_feed_add_stored(j->feed, &j->image, j->sizes[j->n_layers], err);
 }
 
+/* How many of the lowest layers the engine has. */
+static uint32_t layers_there(const struct image_job *j)
+{
+	uint32_t n = 0;
+
+	while (n < j->n_layers && j->layers[n] == LAYER_IN_ENGINE)
+		n++;
+	return n;
+}
+
 static int open_load(struct image_job *j, struct err *err)
 {
 	static const struct image_feed_ops ops = { .member = on_member,
@@ -306,7 +316,8 @@ static int open_load(struct image_job *j, struct err *err)
 	image_feed_stored(j->feed, j->stored);
 	if (add_stored(j, err) != 0)
 		return -1;
-	if (image_port_open(&j->side, &j->image, j->names, j->n_layers, &j->tags, err) != 0)
+	if (image_port_open(&j->side, &j->image, j->names, j->n_layers, layers_there(j), &j->tags,
+		    err) != 0)
 		return -1;
 	j->state = JOB_LOADING;
 	return 0;

@@ -14,12 +14,13 @@ static size_t make_all(struct port_message *m, struct buf *texts, struct digest 
 	size_t n = 0;
 
 	m[n++] = (struct port_message){ .type = PORT_HAVE, .have = { 1, key, digests[0], d } };
-	m[n++] = (struct port_message){ .type = PORT_OPEN, .open = { 2, key, digests[1], d, t } };
+	m[n++] = (struct port_message){ .type = PORT_OPEN,
+		.open = { 2, key, digests[1], d, 1, t } };
 	m[n++] = (struct port_message){ .type = PORT_MEMBER, .member = { 3, 65535, UINT64_MAX } };
 	m[n++] = (struct port_message){ .type = PORT_DATA, .data = { 4, b } };
 	m[n++] = (struct port_message){ .type = PORT_COMMIT, .commit = { 5 } };
 	m[n++] = (struct port_message){ .type = PORT_TAG, .tag = { 6, key, digests[0], t } };
-	m[n++] = (struct port_message){ .type = PORT_ABORT, .abort = { 7 } };
+	m[n++] = (struct port_message){ .type = PORT_ABORT, .abort = { 7, 1 } };
 	m[n++] = (struct port_message){ .type = PORT_MIGRATE,
 		.migrate = { 14, key, { { 1, 2 } }, 3, 1, 60, digests[0], b } };
 	m[n++] = (struct port_message){ .type = PORT_TREE, .tree = { 15, key, { { 9 } }, key } };
