@@ -252,7 +252,7 @@ test_one_of_two_pushes_of_an_image_that_is_broken_off_leaves_the_other_alone() {
 # --- lower layers that are applied while upper ones arrive ---
 
 prefixes() {
-	engine_docker "${1:-$B}" images --all --quiet --filter label=dray.partial | wc -l
+	engine_docker "$B" images --all --quiet --filter label=dray.partial | wc -l
 }
 
 has_prefix() {
@@ -263,12 +263,11 @@ has_no_prefix() {
 	! has_prefix
 }
 
-# begin_stack [IMAGE [CONFIG [TARGET]]]: a push in the background over a slow link, until the engine has applied
-# some of its layers.
+# In the background over a slow link, until the engine has applied some of the layers.
 begin_stack() {
-	DRAY_CONFIG_DIR=${2:-$CONFIG} timeout -k 5 "$PUSH_TIMEOUT" setpriv --pdeathsig KILL \
-		"$DRAY" push -H "$(engine_address "$A")" --json --limit-rate 2M "${1:-$STACK}" \
-		--to "${3:-b}" >"$OUT" 2>"$OUT.err" &
+	DRAY_CONFIG_DIR=$CONFIG timeout -k 5 "$PUSH_TIMEOUT" setpriv --pdeathsig KILL \
+		"$DRAY" push -H "$(engine_address "$A")" --json --limit-rate 2M "$STACK" --to b \
+		>"$OUT" 2>"$OUT.err" &
 	client=$!
 	await 300 "no layer is applied before all have come" has_prefix
 	! grep -q '"phase":"applying"' "$OUT" || fail "all had come before a layer was applied"
@@ -416,6 +415,8 @@ test_a_load_that_fails_leaves_no_layer_that_was_applied() {
 	assert_equal "$(engine_docker "$small" images --all --quiet)" "" "images on the target"
 	assert_equal "$(find "$state/loads" -name '*.json')" "" "entries of the journal"
 	receiver_stop "$state"
+	engine_stop "$small"
+	umount "$small/data"
 	engine_remove "$small"
 	receiver_start "$STATE" "$B"
 }

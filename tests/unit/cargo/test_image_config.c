@@ -2,6 +2,7 @@
 #include "tests/support/test.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int check(const char *text, size_t n, struct err *err)
@@ -55,5 +56,21 @@ static void a_repeated_key_or_no_object_is_refused(void **state)
 	assert_fails(check("{", 0, &err), &err, ERR_VERIFY);
 }
 
+static void a_partial_config_has_these_layers_and_the_label_and_nothing_else_to_run(void **state)
+{
+	struct digest layers[2] = { digest_of("a", 1), digest_of("b", 1) };
+	struct err err = { 0 };
+	char *text = NULL;
+
+	(void)state;
+	assert_ok(image_config_partial(layers, 2, "x.1", 1700000000, &text, &err), &err);
+	assert_ok(image_config_check(text, strlen(text), layers, 2, &err), &err);
+	assert_non_null(strstr(text, "\"Labels\":{\"dray.partial\":\"x.1\"}"));
+	assert_non_null(strstr(text, "\"created\":\"2023-11-14T22:13:20Z\""));
+	assert_null(strstr(text, "Cmd"));
+	free(text);
+}
+
 RUN_TESTS(TEST(the_offered_layers_in_their_order_pass), TEST(other_layers_are_refused),
-	TEST(a_repeated_key_or_no_object_is_refused))
+	TEST(a_repeated_key_or_no_object_is_refused),
+	TEST(a_partial_config_has_these_layers_and_the_label_and_nothing_else_to_run))
