@@ -266,7 +266,7 @@ has_no_prefix() {
 # In the background over a slow link, until the engine has applied some of the layers.
 begin_stack() {
 	DRAY_CONFIG_DIR=$CONFIG timeout -k 5 "$PUSH_TIMEOUT" setpriv --pdeathsig KILL \
-		"$DRAY" push -H "$(engine_address "$A")" --json --limit-rate 2M "$STACK" --to b \
+		"$DRAY" push -H "$(engine_address "$A")" --json --limit-rate 2M --lanes 1 "$STACK" --to b \
 		>"$OUT" 2>"$OUT.err" &
 	client=$!
 	await 300 "no layer is applied before all have come" has_prefix
