@@ -6,7 +6,6 @@
 #include "client/plan/uv_facts.h"
 
 #include "common/base/text.h"
-#include "common/cargo/reference.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,36 +17,12 @@ static void over(struct facts *f, const struct err *err)
 
 /* --- the image --- */
 
-/* Is this tag of the image what was typed? A name with a digest stands for all tags under the name.
- */
-static bool is_typed(const struct reference *typed, const char *tag)
-{
-	struct reference ref;
-	struct err ignored;
-
-	return reference_parse(tag, &ref, &ignored) == 0 && strcmp(ref.host, typed->host) == 0 &&
-	       strcmp(ref.path, typed->path) == 0 &&
-	       (!typed->tag[0] || strcmp(ref.tag, typed->tag) == 0);
-}
-
-/* The name that was typed, when the image has it; else (an ID was typed) all the names it has. */
 static bool choose_tags(struct facts *f)
 {
-	struct reference ref;
-	struct err ignored;
-	bool named = reference_parse(f->typed, &ref, &ignored) == 0;
-
 	f->tags = calloc(f->image.n_tags + 1, sizeof(*f->tags));
 	if (!f->tags)
 		return false;
-	for (size_t i = 0; named && i < f->image.n_tags; i++) {
-		if (is_typed(&ref, f->image.tags[i]))
-			f->tags[f->n_tags++] = f->image.tags[i];
-	}
-	if (f->n_tags > 0 || (named && ref.digest[0]))
-		return true;
-	for (size_t i = 0; i < f->image.n_tags; i++)
-		f->tags[f->n_tags++] = f->image.tags[i];
+	f->n_tags = names_choose(f->typed, f->image.tags, f->image.n_tags, f->tags, f->as_typed);
 	return true;
 }
 

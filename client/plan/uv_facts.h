@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "client/plan/names.h"
 #include "common/engine/engine.h"
 
 struct facts {
@@ -11,8 +12,9 @@ struct facts {
 	struct engine_info info;
 	struct engine_image image; /* a copy */
 	uint64_t *layer_sizes;	   /* NULL: unknown */
-	const char **tags;	   /* wanted at the target; point into the image */
+	const char **tags;	   /* wanted at the target; point into the image or to as_typed */
 	size_t n_tags;
+	char as_typed[REFERENCE_TEXT_MAX + 1];
 
 	struct engine *engine;
 	const char *typed; /* the image, by the user */
