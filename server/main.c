@@ -20,6 +20,8 @@ int main(int argc, char **argv)
 		{ "revoke", "take a key back", cmd_revoke },
 		{ "check", "look for damage in what is stored", cmd_check },
 		{ "prune", "give up what is stored and not needed", cmd_prune },
+		{ "snapshots", "list what backups left here", cmd_snapshots },
+		{ "forget", "drop snapshots that a policy does not keep", cmd_forget },
 		{ "stats", "say what is stored, and who is served", cmd_stats },
 		{ "net-process", NULL, cmd_net_process },
 		{ "engine-process", NULL, cmd_engine_process },

@@ -1,6 +1,7 @@
 #include "common/store/catalogue.h"
 
 #include "common/base/text.h"
+#include "common/store/catalogue_snapshot.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -42,6 +43,16 @@ static int add_manifest(struct index *ix, const struct segment_row *row, const u
 	const char *kind, *name;
 	json_int_t seconds;
 	json_t *manifest;
+	bool snapshot = false;
+	if (envelope && catalogue_add_snapshot(ix, &row->name, envelope, bytes, row->len, &snapshot,
+				ret_good, err) != 0) {
+		json_decref(envelope);
+		return -1;
+	}
+	if (snapshot) {
+		json_decref(envelope);
+		return 0;
+	}
 	*ret_good = envelope && json_unpack(envelope, "{s:s, s:s, s:I, s:o}", "kind", &kind, "name",
 					&name, "time", &seconds, "manifest", &manifest) == 0;
 	int r = *ret_good ? index_add_manifest(ix, &row->name, kind, name, seconds, err) : 0;

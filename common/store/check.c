@@ -199,6 +199,7 @@ void store_check_free(struct store_check *c)
 	c->s->checks--;
 	leave_pack(c);
 	store_check_walk_done(&c->walk);
+	store_check_snapshots_done(c);
 	free(c->watch.hurt);
 	free(c->packs);
 	free(c);
@@ -214,6 +215,8 @@ static int piece(struct store_check *c, struct err *err)
 		r = store_check_blobs(c, &done, err);
 	else if (c->phase == CHECK_HURT)
 		r = store_check_hurt(c, &done, err);
+	else if (c->phase == CHECK_SNAPSHOTS)
+		r = store_check_snapshots(c, &done, err);
 	if (done)
 		c->phase++;
 	return r;

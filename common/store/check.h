@@ -16,6 +16,8 @@ struct store_check_report {
 	uint64_t damaged_segments;
 	uint64_t damaged_chunks; /* count as missing from now on: the next push sends them again */
 	uint64_t damaged_blobs;	 /* cannot be rebuilt until then */
+	uint64_t snapshots;	 /* looked at */
+	uint64_t damaged_snapshots; /* lack something, whenever it was found damaged */
 };
 
 /* `read_data`: reads every pack and hashes every chunk; else heads, places and blobs only. */

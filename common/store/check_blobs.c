@@ -6,6 +6,7 @@
  * watch.hurt), or when none was before.
  */
 #include "common/store/check_impl.h"
+#include "common/store/index_snapshot.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -110,7 +111,11 @@ static int end_walk(struct store_check *c, enum walk_state state, bool certain, 
 		c->watch.blobs++;
 	}
 	c->s->changes++;
-	return index_drop_blob(c->s->ix, &c->walk.blob, err);
+	/* One that a snapshot needs is whole again once what it lacks has come. */
+	struct need_root root;
+	if (index_root_of(c->s->ix, &c->walk.blob, &root, &found, err) != 0)
+		return -1;
+	return found ? 0 : index_drop_blob(c->s->ix, &c->walk.blob, err);
 }
 
 int store_check_blobs(struct store_check *c, bool *ret_done, struct err *err)

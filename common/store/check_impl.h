@@ -2,10 +2,12 @@
 #pragma once
 
 #include "common/store/check.h"
+#include "common/cargo/snapshot_info.h"
 #include "common/store/index_walk.h"
+#include "common/store/mark.h"
 #include "common/store/store_impl.h"
 
-enum check_phase { CHECK_PACKS, CHECK_BLOBS, CHECK_HURT, CHECK_DONE };
+enum check_phase { CHECK_PACKS, CHECK_BLOBS, CHECK_HURT, CHECK_SNAPSHOTS, CHECK_DONE };
 
 /* A blob that is being walked: its record, then list by list the recipe chunks. */
 struct check_walk {
@@ -43,11 +45,22 @@ struct store_check {
 	struct digest last; /* looked at, in their order */
 	size_t hurt;	    /* of watch.hurt: looked at */
 	struct check_walk walk;
+
+	/* snapshots: first all is marked, then each is asked */
+	struct mark *mark; /* NULL: not begun */
+	uint64_t rebuilds; /* of the store, then */
+	bool table_read, marked;
+	struct snapshot_list snapshots;
+	size_t snapshot; /* the next one */
 };
 
 /* Goes on with all blobs, then with those that were hurt, by one piece; *ret_done: there are no
  * more. */
 int store_check_blobs(struct store_check *c, bool *ret_done, struct err *err) MUST_CHECK;
 int store_check_hurt(struct store_check *c, bool *ret_done, struct err *err) MUST_CHECK;
+
+/* The same with snapshots. */
+int store_check_snapshots(struct store_check *c, bool *ret_done, struct err *err) MUST_CHECK;
+void store_check_snapshots_done(struct store_check *c);
 
 void store_check_walk_done(struct check_walk *w);

@@ -36,14 +36,13 @@ static bool is_current(const struct store *s, uint32_t number)
 	return s->pack.path && s->pack.number == number;
 }
 
-/* The longest unused pack that may go, NULL when there is none. Whatever else comes to refer to
- * packs (a snapshot) belongs into `kept`. */
+/* The longest unused pack that may go, NULL when there is none. */
 static const struct pack_row *longest_unused(const struct store *s, const struct pack_set *kept)
 {
 	const struct pack_row *best = NULL;
 	for (size_t i = 0; i < s->table.n; i++) {
 		const struct pack_row *row = &s->table.rows[i];
-		if ((!best || row->used < best->used) && !is_current(s, row->number) &&
+		if ((!best || row->used < best->used) && !row->held && !is_current(s, row->number) &&
 			!pack_set_has(kept, row->number))
 			best = row;
 	}
@@ -54,7 +53,7 @@ int store_oldest(struct store *s, bool *ret_any, uint64_t *ret_used_ms, struct e
 {
 	struct pack_set kept = { 0 };
 	int r = pins_collect(s, &kept, err);
-	const struct pack_row *row = r == 0 ? longest_unused(s, &kept) : NULL;
+	const struct pack_row *row = r == 0 && !s->limits.keep_all ? longest_unused(s, &kept) : NULL;
 	*ret_any = row != NULL;
 	if (row)
 		*ret_used_ms = row->used;
@@ -100,11 +99,15 @@ static int drop_named_rows(struct store *s, uint32_t number, struct err *err)
 	return 0;
 }
 
+int evict_drop_rows(struct store *s, uint32_t number, struct err *err)
+{
+	return drop_named_rows(s, number, err) != 0 ? -1 : index_drop_pack(s->ix, number, err);
+}
+
 /* Nothing of the index may be uncommitted before. */
 static int drop_rows(struct store *s, uint32_t number, struct err *err)
 {
-	if (drop_named_rows(s, number, err) == 0 && index_drop_pack(s->ix, number, err) == 0 &&
-		index_commit(s->ix, err) == 0)
+	if (evict_drop_rows(s, number, err) == 0 && index_commit(s->ix, err) == 0)
 		return 0;
 	index_rollback(s->ix);
 	return -1;
@@ -147,17 +150,22 @@ static int drop_file_first(struct store *s, uint32_t number, struct err *err)
 	return err_wrap(err, "pack %08u was given up but is still in the index", number);
 }
 
-static int give_up(struct store *s, uint32_t number, struct err *err)
+int evict_remove(struct store *s, uint32_t number, struct err *err)
 {
-	struct err why = { 0 };
 	memset(s->complete, 0, sizeof s->complete);
 	s->given_up++;
-	int r = drop_rows(s, number, &why);
-	if (r == 0) {
-		renew_reader(s);
-		pack_table_remove(&s->table, number);
-		return remove_file(s, number, err);
-	}
+	renew_reader(s);
+	pack_table_remove(&s->table, number);
+	return remove_file(s, number, err);
+}
+
+int evict_give_up(struct store *s, uint32_t number, struct err *err)
+{
+	struct err why = { 0 };
+	if (drop_rows(s, number, &why) == 0)
+		return evict_remove(s, number, err);
+	memset(s->complete, 0, sizeof s->complete);
+	s->given_up++;
 	if (why.code != ERR_FULL)
 		return err_set(err, why.code, "%s", why.text);
 	if (drop_file_first(s, number, err) != 0)
@@ -170,7 +178,7 @@ static int give_up(struct store *s, uint32_t number, struct err *err)
 
 /* Nothing may be uncommitted when a pack is given up. If it cannot be committed for want of room,
  * its rows are dropped: they are made again from the packs before the next write. */
-static int make_clean(struct store *s, struct err *err)
+int evict_make_clean(struct store *s, struct err *err)
 {
 	struct err why = { 0 };
 	if (store_commit(s, &why) == 0)
@@ -187,10 +195,10 @@ static int evict(struct store *s, uint64_t need, struct store_pruned *ret, struc
 {
 	struct pack_set kept = { 0 };
 	const struct pack_row *row;
-	int r = pins_collect(s, &kept, err);
-	while (r == 0 && ret->bytes < need && (row = longest_unused(s, &kept))) {
+	int r = s->limits.keep_all ? 0 : pins_collect(s, &kept, err);
+	while (r == 0 && !s->limits.keep_all && ret->bytes < need && (row = longest_unused(s, &kept))) {
 		uint64_t bytes = row->bytes;
-		r = give_up(s, row->number, err);
+		r = evict_give_up(s, row->number, err);
 		if (r == 0) {
 			ret->packs++;
 			ret->bytes += bytes;
@@ -203,7 +211,7 @@ static int evict(struct store *s, uint64_t need, struct store_pruned *ret, struc
 int store_give_up_oldest(struct store *s, uint64_t *ret_bytes, struct err *err)
 {
 	struct store_pruned gone = { 0 };
-	if (make_clean(s, err) != 0 || evict(s, 1, &gone, err) != 0)
+	if (evict_make_clean(s, err) != 0 || evict(s, 1, &gone, err) != 0)
 		return -1;
 	*ret_bytes = gone.bytes;
 	return 0;
@@ -252,7 +260,7 @@ int evict_make_room(struct store *s, uint64_t len, struct err *err)
 	if (look_at_disk(s, &disk, err) != 0)
 		return -1;
 	if (disk.free < want &&
-		(make_clean(s, err) != 0 || evict(s, want - disk.free, &gone, err) != 0 ||
+		(evict_make_clean(s, err) != 0 || evict(s, want - disk.free, &gone, err) != 0 ||
 			look_at_disk(s, &disk, err) != 0))
 		return -1;
 	if (disk.free < want)
@@ -261,52 +269,23 @@ int evict_make_room(struct store *s, uint64_t len, struct err *err)
 	return 0;
 }
 
-/* --- prune and totals --- */
+/* --- totals --- */
 
-static void count_all(const struct store *s, const struct pack_set *kept, struct store_pruned *ret)
+static void count_pinned(const struct store *s, const struct pack_set *pinned, uint64_t *ret)
 {
-	for (size_t i = 0; i < s->table.n; i++) {
-		const struct pack_row *row = &s->table.rows[i];
-		if (pack_set_has(kept, row->number)) {
-			ret->kept_bytes += row->bytes;
-		} else {
-			ret->packs++;
-			ret->bytes += row->bytes;
-		}
-	}
-}
-
-int store_prune(struct store *s, bool dry_run, struct store_pruned *ret, struct err *err)
-{
-	struct pack_set kept = { 0 };
-	*ret = (struct store_pruned){ 0 };
-	int r = dry_run ? 0 : make_clean(s, err);
-	if (r == 0)
-		r = pins_collect(s, &kept, err);
-	if (r == 0 && dry_run) {
-		count_all(s, &kept, ret);
-	} else if (r == 0) {
-		/* Synced, so that writing may go on in another one. */
-		if (s->pack.path && !pack_set_has(&kept, s->pack.number))
-			pack_close(&s->pack);
-		r = evict(s, UINT64_MAX, ret, err);
-		ret->kept_bytes = s->table.bytes;
-	}
-	pack_set_done(&kept);
-	return r;
+	for (size_t i = 0; i < s->table.n; i++)
+		if (pack_set_has(pinned, s->table.rows[i].number))
+			*ret += s->table.rows[i].bytes;
 }
 
 int store_stats(struct store *s, struct store_stats *ret, struct err *err)
 {
 	struct pack_set pinned = { 0 };
-	struct store_pruned all = { 0 };
 	int r = index_totals(s->ix, ret, err);
 	if (r == 0)
 		r = pins_collect(s, &pinned, err);
-	if (r == 0) {
-		count_all(s, &pinned, &all);
-		ret->pinned_bytes = all.kept_bytes;
-	}
+	if (r == 0)
+		count_pinned(s, &pinned, &ret->pinned_bytes);
 	pack_set_done(&pinned);
 	return r;
 }

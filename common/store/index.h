@@ -49,6 +49,7 @@ struct index_pack {
 	uint64_t length;  /* bytes of the pack that are indexed */
 	uint64_t damaged; /* damaged stretches that were passed over in them */
 	uint64_t used;	  /* when it was used last, in ms since 1970; 0: not known */
+	bool held;	  /* a snapshot may need something in it */
 };
 
 /* All packs known, by number. Caller frees. */
@@ -97,7 +98,8 @@ int index_add_manifest(struct index *ix, const struct digest *chunk, const char 
 int index_note_pack(struct index *ix, uint32_t pack, uint64_t length, uint64_t damaged,
 	struct err *err) MUST_CHECK;
 
-int index_use_pack(struct index *ix, uint32_t pack, uint64_t used, struct err *err) MUST_CHECK;
+int index_use_pack(
+	struct index *ix, uint32_t pack, uint64_t used, bool held, struct err *err) MUST_CHECK;
 
 /* --- taking out: nothing is committed, each call is taken over as a whole --- */
 

@@ -82,10 +82,20 @@ static int drop_orphans(struct index *ix, struct err *err)
 		       : 0;
 }
 
+/* What the chunk described: a search for all orphans would look at every blob. A snapshot stays
+ * known, so that what it needs is kept. */
+static int drop_described(struct index *ix, const struct segment_row *row, struct err *err)
+{
+	enum statement st = row->kind == CHUNK_BLOB ? ST_DROP_BLOB_OF : ST_DROP_MANIFEST;
+	if (row->kind != CHUNK_BLOB && row->kind != CHUNK_MANIFEST)
+		return 0;
+	index_bind_digest(ix, st, 1, &row->name);
+	return index_run(ix, st, err);
+}
+
 static int drop_named(struct index *ix, uint64_t segment, const struct segment *seg,
 	uint64_t *ret_chunks, uint64_t *ret_raw, struct err *err)
 {
-	bool orphans = false;
 	*ret_chunks = *ret_raw = 0;
 	for (uint32_t i = 0; i < seg->n_rows; i++) {
 		const struct segment_row *row = &seg->rows[i];
@@ -97,9 +107,10 @@ static int drop_named(struct index *ix, uint64_t segment, const struct segment *
 			continue;
 		++*ret_chunks;
 		*ret_raw += row->len;
-		orphans = orphans || row->kind == CHUNK_BLOB || row->kind == CHUNK_MANIFEST;
+		if (drop_described(ix, row, err) != 0)
+			return -1;
 	}
-	return orphans ? drop_orphans(ix, err) : 0;
+	return 0;
 }
 
 static int drop_searched(struct index *ix, uint64_t segment, uint64_t *ret_chunks,

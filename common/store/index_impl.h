@@ -22,12 +22,16 @@ struct index {
 	uint64_t seen_segment; /* 0: none */
 	uint32_t seen_pack;
 	uint32_t known_rows; /* of the record added last */
+	bool replaying;	     /* see index_set_replaying */
 };
 
-/* A chunk's kind, offset and length in one number: 21 bits each for the latter two. SQLite then
- * stores the three in six bytes. */
+/* A chunk's kind, its row in the segment, offset and length in one number: 13 bits for the row, 21
+ * each for the latter two. The row is what marking needs (mark.h). */
 #define PLACE_BITS 21
 #define PLACE_MASK ((1u << PLACE_BITS) - 1)
+#define PLACE_ROW_BITS 13
+#define PLACE_ROW_MASK ((1u << PLACE_ROW_BITS) - 1)
+_Static_assert(SEGMENT_CHUNKS_MAX <= PLACE_ROW_MASK + 1, "rows fit their bits");
 _Static_assert(SEGMENT_RAW_MAX <= PLACE_MASK, "offsets and lengths fit their bits");
 
 /* Fills in the error for an SQLite result, and notes damage. */

@@ -41,7 +41,7 @@ int index_find(struct index *ix, const struct digest *name, struct store_place *
 			.record_len = (uint32_t)index_column(ix, ST_FIND, 2),
 			.offset = (uint32_t)(place >> PLACE_BITS) & PLACE_MASK,
 			.len = (uint32_t)place & PLACE_MASK,
-			.kind = (uint8_t)(place >> (2 * PLACE_BITS)),
+			.kind = (uint8_t)(place >> (2 * PLACE_BITS + PLACE_ROW_BITS)),
 		};
 	}
 	index_finish(ix, ST_FIND);
@@ -132,6 +132,7 @@ int index_packs(struct index *ix, struct index_pack **ret, size_t *ret_n, struct
 			.length = index_column(ix, ST_PACKS, 1),
 			.damaged = index_column(ix, ST_PACKS, 2),
 			.used = index_column(ix, ST_PACKS, 3),
+			.held = index_column(ix, ST_PACKS, 4) != 0,
 		};
 	}
 	index_finish(ix, ST_PACKS);
@@ -157,6 +158,7 @@ int index_totals(struct index *ix, struct store_stats *ret, struct err *err)
 		.damaged = index_column(ix, ST_TOTALS, 4),
 		.blobs = index_column(ix, ST_TOTALS, 5),
 		.manifests = index_column(ix, ST_TOTALS, 6),
+		.snapshots = index_column(ix, ST_TOTALS, 7),
 	};
 	index_finish(ix, ST_TOTALS);
 	return 0;

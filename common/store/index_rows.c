@@ -9,7 +9,8 @@ static int add_chunks(struct index *ix, const struct segment *seg, uint64_t segm
 		index_bind_digest(ix, ST_CHUNK, 1, &row->name);
 		index_bind(ix, ST_CHUNK, 2, segment);
 		index_bind(ix, ST_CHUNK, 3,
-			(uint64_t)row->kind << (2 * PLACE_BITS) |
+			(uint64_t)row->kind << (2 * PLACE_BITS + PLACE_ROW_BITS) |
+				(uint64_t)i << (2 * PLACE_BITS) |
 				(uint64_t)row->offset << PLACE_BITS | row->len);
 		if (index_run(ix, ST_CHUNK, err) != 0)
 			return -1;
@@ -44,6 +45,8 @@ int index_add_segment(struct index *ix, uint32_t pack, uint64_t offset, const st
 	index_bind(ix, ST_SEGMENT, 1, pack);
 	index_bind(ix, ST_SEGMENT, 2, offset);
 	index_bind(ix, ST_SEGMENT, 3, seg->record_len);
+	index_bind(ix, ST_SEGMENT, 4, seg->n_rows);
+	index_bind(ix, ST_SEGMENT, 5, seg->raw_len);
 	if (index_run(ix, ST_SEGMENT, err) != 0)
 		return -1;
 	uint64_t id = (uint64_t)sqlite3_last_insert_rowid(ix->db);
@@ -84,11 +87,12 @@ int index_note_pack(
 	return add_to_pack(ix, pack, length, 0, 0, damaged, err);
 }
 
-int index_use_pack(struct index *ix, uint32_t pack, uint64_t used, struct err *err)
+int index_use_pack(struct index *ix, uint32_t pack, uint64_t used, bool held, struct err *err)
 {
 	if (index_begin(ix, err) != 0)
 		return -1;
 	index_bind(ix, ST_USE_PACK, 1, pack);
 	index_bind(ix, ST_USE_PACK, 2, used);
+	index_bind(ix, ST_USE_PACK, 3, held);
 	return index_run(ix, ST_USE_PACK, err);
 }

@@ -15,6 +15,7 @@ int index_find_pack(struct index *ix, uint32_t number, struct index_pack *ret, u
 			.length = index_column(ix, ST_FIND_PACK, 0),
 			.damaged = index_column(ix, ST_FIND_PACK, 1),
 			.used = index_column(ix, ST_FIND_PACK, 2),
+			.held = index_column(ix, ST_FIND_PACK, 4) != 0,
 		};
 		*ret_chunks = index_column(ix, ST_FIND_PACK, 3);
 	}

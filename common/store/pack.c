@@ -15,6 +15,7 @@
 
 #define PACK_DIGITS 8
 #define PACK_SUFFIX ".pack"
+#define UNSETTLED_SUFFIX ".new"
 #define PACK_NAME_LEN (PACK_DIGITS + sizeof PACK_SUFFIX - 1)
 #define PACK_MAGIC "dPK1"
 #define PACK_VERSION 1u
@@ -90,10 +91,17 @@ int pack_list(const char *packs_dir, uint32_t **ret, size_t *ret_n, struct err *
 	return 0;
 }
 
-static int open_file(
-	const char *packs_dir, uint32_t number, int flags, struct pack *ret, struct err *err)
+static char *unsettled_path(const char *packs_dir, uint32_t number)
 {
-	struct pack p = { .number = number, .path = pack_path(packs_dir, number) };
+	char name[32];
+	snprintf(name, sizeof name, "%08u" UNSETTLED_SUFFIX, number);
+	return file_join(packs_dir, name);
+}
+
+/* `path` is taken over; NULL: out of memory. */
+static int open_path(char *path, uint32_t number, int flags, struct pack *ret, struct err *err)
+{
+	struct pack p = { .number = number, .path = path };
 	if (!p.path)
 		return err_nomem(err);
 	p.fd = open(p.path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
@@ -106,12 +114,14 @@ static int open_file(
 	return 0;
 }
 
-int pack_create(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
+static int create(const char *packs_dir, uint32_t number, bool settled, struct pack *ret,
+	struct err *err)
 {
 	if (number == 0 || number > PACK_NUMBER_MAX)
 		return err_set(err, ERR_LIMIT, "%s: no pack numbers are left", packs_dir);
 	struct pack p;
-	if (open_file(packs_dir, number, O_CREAT | O_EXCL, &p, err) != 0)
+	char *path = settled ? pack_path(packs_dir, number) : unsettled_path(packs_dir, number);
+	if (open_path(path, number, O_CREAT | O_EXCL, &p, err) != 0)
 		return -1;
 	p.name_new = true;
 	if (pack_write_head(&p, err) != 0) {
@@ -123,10 +133,57 @@ int pack_create(const char *packs_dir, uint32_t number, struct pack *ret, struct
 	return 0;
 }
 
+int pack_create(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
+{
+	return create(packs_dir, number, true, ret, err);
+}
+
+int pack_create_unsettled(
+	const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
+{
+	return create(packs_dir, number, false, ret, err);
+}
+
+int pack_settle(struct pack *p, const char *packs_dir, struct err *err)
+{
+	char *path = pack_path(packs_dir, p->number);
+	if (!path)
+		return err_nomem(err);
+	if (fdatasync(p->fd) != 0 || renameat2(AT_FDCWD, p->path, AT_FDCWD, path,
+					     RENAME_NOREPLACE) != 0) {
+		err_errno(err, errno, "cannot make %s durable", p->path);
+		free(path);
+		return -1;
+	}
+	free(p->path);
+	p->path = path;
+	p->name_new = false;
+	return file_sync_dir(packs_dir, err);
+}
+
+int pack_drop_unsettled(const char *packs_dir, struct err *err)
+{
+	DIR *dir = opendir(packs_dir);
+	if (!dir)
+		return err_errno(err, errno, "cannot open %s", packs_dir);
+	const struct dirent *entry;
+	int r = 0;
+	while (r == 0 && (entry = readdir(dir))) {
+		size_t n = strlen(entry->d_name);
+		if (n == PACK_DIGITS + sizeof UNSETTLED_SUFFIX - 1 &&
+			strcmp(entry->d_name + PACK_DIGITS, UNSETTLED_SUFFIX) == 0 &&
+			unlinkat(dirfd(dir), entry->d_name, 0) != 0)
+			r = err_errno(err, errno, "cannot remove %s in %s", entry->d_name,
+				packs_dir);
+	}
+	closedir(dir);
+	return r;
+}
+
 int pack_open(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
 {
 	struct pack p;
-	if (open_file(packs_dir, number, 0, &p, err) != 0)
+	if (open_path(pack_path(packs_dir, number), number, 0, &p, err) != 0)
 		return -1;
 	struct stat st;
 	if (fstat(p.fd, &st) != 0) {

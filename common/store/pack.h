@@ -34,6 +34,13 @@ int pack_list(const char *packs_dir, uint32_t **ret, size_t *ret_n, struct err *
 int pack_create(
 	const char *packs_dir, uint32_t number, struct pack *ret, struct err *err) MUST_CHECK;
 
+/* As pack_create, but under a name that is no pack's until pack_settle, which makes the content
+ * durable and then gives it its name. What a crash leaves of these pack_drop_unsettled removes. */
+int pack_create_unsettled(
+	const char *packs_dir, uint32_t number, struct pack *ret, struct err *err) MUST_CHECK;
+int pack_settle(struct pack *p, const char *packs_dir, struct err *err) MUST_CHECK;
+int pack_drop_unsettled(const char *packs_dir, struct err *err) MUST_CHECK;
+
 /* Opens an existing pack for reading and appending; `end` is the file's length, whatever it holds.
  */
 int pack_open(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err) MUST_CHECK;

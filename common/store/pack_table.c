@@ -1,6 +1,7 @@
 #include "common/store/pack_table.h"
 
 #include "common/base/file.h"
+#include "common/store/index_snapshot.h"
 #include "common/store/pack.h"
 
 #include <stdlib.h>
@@ -47,7 +48,7 @@ int pack_table_add(struct pack_table *t, uint32_t number, uint64_t now_ms, struc
 		t->cap = cap;
 	}
 	memmove(t->rows + at + 1, t->rows + at, (t->n - at) * sizeof *t->rows);
-	t->rows[at] = (struct pack_row){ .number = number, .used = now_ms, .changed = true };
+	t->rows[at] = (struct pack_row){ .number = number, .used = now_ms, .held = t->hold_new, .changed = true };
 	t->n++;
 	return 0;
 }
@@ -80,6 +81,15 @@ void pack_table_use(struct pack_table *t, uint32_t number, uint64_t now_ms)
 	row->used = now_ms;
 }
 
+void pack_table_hold(struct pack_table *t, uint32_t number, bool held)
+{
+	struct pack_row *row = pack_table_find(t, number);
+	if (!row || row->held == held)
+		return;
+	row->changed = true;
+	row->held = held;
+}
+
 static uint64_t written_ms(const char *packs_dir, uint32_t number, uint64_t now_ms)
 {
 	char *path CLEANUP(cleanup_free) = pack_path(packs_dir, number);
@@ -98,6 +108,8 @@ int pack_table_load(struct pack_table *t, const char *packs_dir, struct index *i
 		return -1;
 	t->n = 0;
 	t->bytes = 0;
+	if (index_in_doubt(ix, &t->hold_new, err) != 0)
+		return -1;
 	for (size_t i = 0; i < n; i++) {
 		uint64_t used = known[i].used ? known[i].used
 					      : written_ms(packs_dir, known[i].number, now_ms);
@@ -105,6 +117,7 @@ int pack_table_load(struct pack_table *t, const char *packs_dir, struct index *i
 		if (pack_table_add(t, known[i].number, min_u64(used, now_ms), err) != 0)
 			return -1;
 		t->rows[t->n - 1].changed = known[i].used == 0 || used > now_ms;
+		t->rows[t->n - 1].held = known[i].held;
 		pack_table_set_bytes(t, known[i].number, known[i].length);
 	}
 	return 0;
@@ -115,7 +128,8 @@ int pack_table_write(struct pack_table *t, struct index *ix, struct err *err)
 	for (size_t i = 0; i < t->n; i++) {
 		if (!t->rows[i].changed)
 			continue;
-		if (index_use_pack(ix, t->rows[i].number, t->rows[i].used, err) != 0)
+		if (index_use_pack(ix, t->rows[i].number, t->rows[i].used,
+			    t->rows[i].held, err) != 0)
 			return -1;
 		t->rows[i].changed = false;
 	}

@@ -8,13 +8,15 @@ struct pack_row {
 	uint32_t number;
 	uint64_t bytes;
 	uint64_t used; /* ms since 1970 */
-	bool changed;  /* `used` is not in the index yet */
+	bool held;     /* a snapshot may need something in it */
+	bool changed;  /* `used` or `held` is not in the index yet */
 };
 
 struct pack_table {
 	struct pack_row *rows; /* by number */
 	size_t n, cap;
 	uint64_t bytes; /* of all packs */
+	bool hold_new;	/* packs to come are held, too: see store_hold_all */
 };
 
 void pack_table_done(struct pack_table *t);
@@ -36,6 +38,9 @@ void pack_table_remove(struct pack_table *t, uint32_t number);
 void pack_table_set_bytes(struct pack_table *t, uint32_t number, uint64_t bytes);
 
 void pack_table_use(struct pack_table *t, uint32_t number, uint64_t now_ms);
+
+/* Of a pack that is there. */
+void pack_table_hold(struct pack_table *t, uint32_t number, bool held);
 
 /* Puts what changed into the index, uncommitted; or says that the index lost it. */
 int pack_table_write(struct pack_table *t, struct index *ix, struct err *err) MUST_CHECK;

@@ -1,5 +1,6 @@
 #include "common/store/pin.h"
 
+#include "common/store/snapshot.h"
 #include "common/store/store_impl.h"
 
 #include <stdlib.h>
@@ -180,6 +181,11 @@ void pins_lost(struct store *s)
 		pin->rewrite = true;
 		pin->written = false;
 	}
+}
+
+uint64_t store_pin_new_bytes(const struct store_pin *pin)
+{
+	return pin ? pin->new_bytes : 0;
 }
 
 static bool is_over(const struct store_pin *pin)

@@ -6,6 +6,7 @@
  * failed fdatasync, after which nothing is written any more.
  */
 #include "common/store/catalogue.h"
+#include "common/store/index_snapshot.h"
 #include "common/store/replay.h"
 #include "common/store/store_impl.h"
 
@@ -92,7 +93,10 @@ static int make_ready(struct store *s, struct err *err)
 			s->dir);
 	if (!s->behind)
 		return 0;
-	if (replay_catch_up(s->packs_dir, s->ix, s->pack.path ? &s->pack : NULL, err) != 0)
+	index_set_replaying(s->ix, true);
+	int r = replay_catch_up(s->packs_dir, s->ix, s->pack.path ? &s->pack : NULL, err);
+	index_set_replaying(s->ix, false);
+	if (r != 0)
 		return -1;
 	s->behind = false;
 	return store_reload(s, err);
@@ -178,6 +182,7 @@ int store_put_record(struct store *s, const struct segment *seg, const uint8_t *
 		return -1;
 	if (!pin)
 		return 0;
+	pin->new_bytes += seg->record_len;
 	if (index_known_rows(s->ix) > 0)
 		return look_up(s, seg, pin, true, &known, err);
 	return pin_add(s, pin, s->pack.number, err);

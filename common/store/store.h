@@ -103,7 +103,7 @@ int store_manifest_put(struct store *s, const char *kind, const char *name, cons
 	struct err *err) MUST_CHECK;
 
 struct store_stats {
-	uint64_t chunks, blobs, manifests, packs;
+	uint64_t chunks, blobs, manifests, snapshots, packs;
 	uint64_t raw_bytes;    /* of all chunks */
 	uint64_t stored_bytes; /* of all packs */
 	uint64_t damaged;      /* stretches of packs that were passed over as unreadable */
@@ -116,12 +116,13 @@ int store_stats(struct store *s, struct store_stats *ret, struct err *err) MUST_
 /*
  * A store may be a cache: above `cache_max` bytes of packs, or below `floor_free` free bytes of its
  * file system, whole packs are given up, the longest unused first, never one that is pinned or
- * referenced. What then still does not fit is ERR_FULL with the numbers, and the store stays
+ * that a snapshot needs. What then still does not fit is ERR_FULL with the numbers, and the store stays
  * usable. UINT64_MAX and 0: no such limit.
  */
 struct store_limits {
 	uint64_t cache_max;
 	uint64_t floor_free;
+	bool keep_all; /* a backup machine: nothing goes but by a prune */
 };
 void store_set_limits(struct store *s, const struct store_limits *limits);
 
@@ -147,10 +148,14 @@ int store_pin_begin(struct store *s, const struct digest *owner, struct store_pi
 /* `finished`: what it pinned may go at once; else it stays pinned for STORE_PIN_SECONDS. */
 void store_pin_end(struct store *s, struct store_pin *pin, bool finished);
 
-/* Gives up every pack that is neither pinned nor referenced; `dry_run` only counts. */
+/* Gives up what is neither pinned nor needed by a snapshot, at one go (prune.h: step by step);
+ * `dry_run` only counts. */
 struct store_pruned {
-	uint64_t packs, bytes; /* given up */
-	uint64_t kept_bytes;   /* pinned or referenced */
+	uint64_t packs, bytes; /* packs given up, and bytes that the store has fewer */
+	uint64_t rewritten;    /* packs of which what is needed was written anew */
+	uint64_t kept_bytes;   /* what is left */
+	uint64_t marked;       /* snapshots looked at */
+	uint64_t missing;      /* chunks that snapshots need and that are not there */
 };
 int store_prune(
 	struct store *s, bool dry_run, struct store_pruned *ret, struct err *err) MUST_CHECK;

@@ -36,6 +36,12 @@ static int build(const struct store_chunk *chunks, size_t n, struct buf *record,
 
 int store_put_chunks(struct store *s, const struct store_chunk *chunks, size_t n, struct err *err)
 {
+	return store_put_own(s, chunks, n, NULL, err);
+}
+
+int store_put_own(struct store *s, const struct store_chunk *chunks, size_t n,
+	struct store_pin *pin, struct err *err)
+{
 	if (n == 0 || n > SEGMENT_CHUNKS_MAX)
 		return err_set(err, ERR_LIMIT, "a segment cannot hold %zu chunks", n);
 	struct buf record CLEANUP(buf_done);
@@ -50,7 +56,7 @@ int store_put_chunks(struct store *s, const struct store_chunk *chunks, size_t n
 	 * chunk: replay looks for the kind. */
 	bool wanted = catalogue_wants_raw(&seg);
 	return store_put_record(
-		s, &seg, buf_bytes(&record), wanted ? buf_bytes(&raw) : NULL, wanted, NULL, err);
+		s, &seg, buf_bytes(&record), wanted ? buf_bytes(&raw) : NULL, wanted, pin, err);
 }
 
 /* Chunks that wait to fill a record. */

@@ -29,6 +29,8 @@ struct store_watch {
 	size_t n_hurt, cap_hurt;
 };
 
+struct store_prune;
+
 struct store {
 	char *dir, *packs_dir, *index_path;
 	int lock;
@@ -51,6 +53,8 @@ struct store {
 	struct store_watch *watch;	   /* of a check that goes a step; else NULL */
 	uint64_t changes;		   /* how often the index lost something to damage */
 	uint64_t given_up;		   /* packs */
+	uint64_t rebuilds;		   /* how often the index was made anew */
+	struct store_prune *prune;	   /* under way; NULL */
 	struct store_complete complete[2]; /* by enum recipe_stream */
 	struct recipe_op ops[RECIPE_OPS_MAX];
 };
@@ -75,6 +79,14 @@ int store_commit(struct store *s, struct err *err) MUST_CHECK;
 int store_put_record(struct store *s, const struct segment *seg, const uint8_t *record,
 	const uint8_t *raw, bool always, struct store_pin *pin, struct err *err) MUST_CHECK;
 
+/* store_put_chunks with a pin. */
+int store_put_own(struct store *s, const struct store_chunk *chunks, size_t n,
+	struct store_pin *pin, struct err *err) MUST_CHECK;
+
+/* Chunks that snapshots need may from now on come to lie in any pack, for some were lost: all packs
+ * are held, until a prune has found out which need to be. Commits nothing. */
+int store_hold_all(struct store *s, struct err *err) MUST_CHECK;
+
 /* The chunk's place and bytes, these valid until the next call; *ret_found false when there is no
  * such chunk, or when it turned out to be damaged, which takes it out of the index. */
 int store_read(struct store *s, const struct digest *name, struct store_place *ret_at,
@@ -89,6 +101,10 @@ int store_has_blob(struct store *s, const struct blob_record *record, struct pac
  * every chunk's name. ERR_CORRUPT when it is not what the index says. Caller segment_done. */
 int store_reader_record(struct store_reader *r, const struct store_place *at, bool whole,
 	struct segment *ret, struct err *err) MUST_CHECK;
+
+/* What store_reader_record read last, when it was `whole`: the record, and its raw bytes. */
+void store_reader_bytes(
+	const struct store_reader *r, const uint8_t **ret_record, const uint8_t **ret_raw);
 
 /* Lets go of a pack that is not what it was, or no more. */
 void store_reader_forget(struct store_reader *r, uint32_t pack);

@@ -1,5 +1,6 @@
 /* Opening and closing a store. */
 #include "common/base/file.h"
+#include "common/store/index_snapshot.h"
 #include "common/store/replay.h"
 #include "common/store/store_impl.h"
 
@@ -34,7 +35,9 @@ static int try_index(struct store *s, bool *ret_again, struct err *err)
 	bool ahead = false;
 	if (index_open(s->index_path, &s->ix, err) != 0)
 		return -1;
+	index_set_replaying(s->ix, true);
 	int r = replay_at_open(s->packs_dir, s->ix, &ahead, err);
+	index_set_replaying(s->ix, false);
 	if (r == 0 && !ahead)
 		return 0;
 	*ret_again = ahead || index_damaged(s->ix);
@@ -119,7 +122,8 @@ int store_open(const char *dir, struct store **ret, struct err *err)
 		store_close(s);
 		return err_nomem(err);
 	}
-	if (make_dirs(s, err) != 0 || take_lock(s, err) != 0 || store_open_index(s, err) != 0 ||
+	if (make_dirs(s, err) != 0 || take_lock(s, err) != 0 ||
+		pack_drop_unsettled(s->packs_dir, err) != 0 || store_open_index(s, err) != 0 ||
 		age_pins(s, err) != 0 || open_last_pack(s, err) != 0 ||
 		!(s->reader = store_reader_new(dir, err))) {
 		store_close(s);
@@ -156,7 +160,7 @@ bool store_in_use(const struct store *s)
 	for (const struct store_pin *pin = s->pins; pin; pin = pin->next)
 		if (pin->users > 0 || !s->broken)
 			return true;
-	return s->checks > 0 || s->unsynced > 0;
+	return s->checks > 0 || s->prune || s->unsynced > 0;
 }
 
 /* --- without opening --- */

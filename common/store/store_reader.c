@@ -276,6 +276,13 @@ int store_reader_record(struct store_reader *r, const struct store_place *at, bo
 	return -1;
 }
 
+void store_reader_bytes(
+	const struct store_reader *r, const uint8_t **ret_record, const uint8_t **ret_raw)
+{
+	*ret_record = r->record;
+	*ret_raw = r->raw;
+}
+
 void store_reader_forget(struct store_reader *r, uint32_t pack)
 {
 	for (size_t i = 0; i < ARRAY_LEN(r->segments); i++)

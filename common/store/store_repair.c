@@ -6,6 +6,7 @@
  * not say what its packs hold, which is then made anew.
  */
 #include "common/base/file.h"
+#include "common/store/index_snapshot.h"
 #include "common/store/index_walk.h"
 #include "common/store/store_impl.h"
 
@@ -92,6 +93,24 @@ static int count(
 	return 0;
 }
 
+/* Chunks that snapshots need may have gone: whoever sends them again puts them into some pack. */
+int store_hold_all(struct store *s, struct err *err)
+{
+	bool any;
+	if (s->table.hold_new)
+		return 0;
+	if (index_any_snapshot(s->ix, &any, err) != 0)
+		return -1;
+	if (!any)
+		return 0;
+	if (index_set_doubt(s->ix, true, err) != 0)
+		return -1;
+	s->table.hold_new = true;
+	for (size_t i = 0; i < s->table.n; i++)
+		pack_table_hold(&s->table, s->table.rows[i].number, true);
+	return 0;
+}
+
 /* The pack keeps the bytes: it has one damaged stretch more. */
 static int drop_record(
 	struct store *s, const struct store_place *at, uint64_t *ret_chunks, struct err *err)
@@ -106,6 +125,8 @@ static int drop_record(
 		return -1;
 	forget(s, at->pack);
 	*ret_chunks = n_before - n_after;
+	if (store_hold_all(s, err) != 0)
+		return -1;
 	if (count(s, 1, *ret_chunks, blobs, err) != 0)
 		return -1;
 	return found ? index_note_pack(s->ix, at->pack, after.length, 1, err) : 0;
@@ -167,6 +188,8 @@ int store_drop_lost_pack(struct store *s, uint32_t pack, struct err *err)
 		return -1;
 	forget(s, pack);
 	pack_table_remove(&s->table, pack);
+	if (store_hold_all(s, err) != 0)
+		return -1;
 	if (!found)
 		return 0;
 	if (count(s, n, chunks, blobs, err) != 0)
@@ -300,6 +323,7 @@ static int after_rebuild(struct store *s, struct err *err)
 {
 	s->behind = false;
 	s->unsynced = 0;
+	s->rebuilds++;
 	if (s->pack.path && store_fit_pack(s, s->pack.number, err) != 0)
 		return -1;
 	return store_reload(s, err);

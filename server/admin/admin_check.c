@@ -133,32 +133,35 @@ static int step_check(struct admin_call *c, struct store *store, bool *ret_done,
 
 static bool is_damaged(const struct store_check_report *r)
 {
-	return r->damaged_segments > 0 || r->damaged_chunks > 0 || r->damaged_blobs > 0;
+	return r->damaged_segments > 0 || r->damaged_chunks > 0 || r->damaged_blobs > 0 ||
+	       r->damaged_snapshots > 0;
 }
 
 static json_t *report_json(const struct store_check_report *r)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packs",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "packs",
 		admin_number(r->packs), "segments", admin_number(r->segments), "chunks",
 		admin_number(r->chunks), "blobs", admin_number(r->blobs), "bytes",
 		admin_number(r->bytes), "damaged_segments", admin_number(r->damaged_segments),
 		"damaged_chunks", admin_number(r->damaged_chunks), "damaged_blobs",
-		admin_number(r->damaged_blobs));
+		admin_number(r->damaged_blobs), "snapshots", admin_number(r->snapshots),
+		"damaged_snapshots", admin_number(r->damaged_snapshots));
 }
 
 static void report_text(struct admin_call *c, const char *name, const struct store_check_report *r)
 {
 	char bytes[TEXT_SIZE_MAX];
 
-	admin_out(c, "%s: packs %llu, segments %llu, chunks %llu, blobs %llu, %s read: %s", name,
+	admin_out(c, "%s: packs %llu, segments %llu, chunks %llu, blobs %llu, snapshots %llu, %s read: %s", name,
 		(unsigned long long)r->packs, (unsigned long long)r->segments,
 		(unsigned long long)r->chunks, (unsigned long long)r->blobs,
-		text_size(bytes, r->bytes), is_damaged(r) ? "damaged" : "no damage");
+		(unsigned long long)r->snapshots, text_size(bytes, r->bytes), is_damaged(r) ? "damaged" : "no damage");
 	if (is_damaged(r))
-		admin_out(c, "%s: damaged: segments %llu, chunks %llu, blobs %llu", name,
+		admin_out(c, "%s: damaged: segments %llu, chunks %llu, blobs %llu, snapshots %llu", name,
 			(unsigned long long)r->damaged_segments,
 			(unsigned long long)r->damaged_chunks,
-			(unsigned long long)r->damaged_blobs);
+			(unsigned long long)r->damaged_blobs,
+			(unsigned long long)r->damaged_snapshots);
 }
 
 static void add(struct store_check_report *all, const struct store_check_report *one)
@@ -171,6 +174,8 @@ static void add(struct store_check_report *all, const struct store_check_report 
 	all->damaged_segments += one->damaged_segments;
 	all->damaged_chunks += one->damaged_chunks;
 	all->damaged_blobs += one->damaged_blobs;
+	all->snapshots += one->snapshots;
+	all->damaged_snapshots += one->damaged_snapshots;
 }
 
 /* What was found before the check failed counts, too: it counts as missing already. */

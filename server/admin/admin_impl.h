@@ -53,7 +53,7 @@ struct admin_call {
 };
 
 extern const struct admin_row admin_row_invite, admin_row_keys, admin_row_revoke, admin_row_check,
-	admin_row_prune, admin_row_stats;
+	admin_row_prune, admin_row_stats, admin_row_snapshots, admin_row_forget;
 
 /* The keyring, opened if need be. */
 int admin_keyring(struct admin_call *c, struct keyring **ret, struct err *err) MUST_CHECK;

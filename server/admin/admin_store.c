@@ -1,10 +1,10 @@
-/* The admin commands `stats` (what is in the stores) and `prune` (give up what nothing needs). Each
- * takes one step a domain: the store answers the one from its index; the other reads the heads of
- * all records that go, takes their rows out, and deletes the files. */
+/* The admin commands `stats` (what is in the stores: one step a domain, from its index) and `prune`
+ * (give up what nothing needs: in many short ones, between which the store serves). */
 #include "server/admin/admin_impl.h"
 
 #include "common/base/file.h"
 #include "common/base/text.h"
+#include "common/store/prune.h"
 
 #include <errno.h>
 #include <string.h>
@@ -27,9 +27,10 @@ static double ratio(const struct store_stats *s)
 
 static json_t *stats_json(const struct store_stats *s)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I}", "packs",
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I}", "packs",
 		admin_number(s->packs), "chunks", admin_number(s->chunks), "blobs",
-		admin_number(s->blobs), "manifests", admin_number(s->manifests), "raw_bytes",
+		admin_number(s->blobs), "manifests", admin_number(s->manifests), "snapshots",
+		admin_number(s->snapshots), "raw_bytes",
 		admin_number(s->raw_bytes), "stored_bytes", admin_number(s->stored_bytes), "ratio",
 		ratio(s), "pinned_bytes", admin_number(s->pinned_bytes), "damaged",
 		admin_number(s->damaged));
@@ -40,11 +41,13 @@ static void stats_text(struct admin_call *c, const char *name, const struct stor
 	char raw[TEXT_SIZE_MAX], stored[TEXT_SIZE_MAX], pinned[TEXT_SIZE_MAX];
 
 	admin_out(c,
-		"%s: %s in %llu pack%s for %s in %llu chunk%s (%.2f:1), %llu blob%s; %s pinned",
+		"%s: %s in %llu pack%s for %s in %llu chunk%s (%.2f:1), %llu blob%s, "
+		"%llu snapshot%s; %s pinned",
 		name, text_size(stored, s->stored_bytes), (unsigned long long)s->packs,
 		admin_plural(s->packs), text_size(raw, s->raw_bytes), (unsigned long long)s->chunks,
 		admin_plural(s->chunks), ratio(s), (unsigned long long)s->blobs,
-		admin_plural(s->blobs), text_size(pinned, s->pinned_bytes));
+		admin_plural(s->blobs), (unsigned long long)s->snapshots,
+		admin_plural(s->snapshots), text_size(pinned, s->pinned_bytes));
 	if (s->damaged > 0)
 		admin_note(c, "%s: %llu stretch%s unreadable; drayd check --read-data tells more",
 			name, (unsigned long long)s->damaged, s->damaged == 1 ? " is" : "es are");
@@ -66,6 +69,7 @@ static void tell_stats(struct admin_call *c)
 	s->all.chunks += s->one.chunks;
 	s->all.blobs += s->one.blobs;
 	s->all.manifests += s->one.manifests;
+	s->all.snapshots += s->one.snapshots;
 	s->all.packs += s->one.packs;
 	s->all.raw_bytes += s->one.raw_bytes;
 	s->all.stored_bytes += s->one.stored_bytes;
@@ -146,6 +150,7 @@ const struct admin_row admin_row_stats = { .name = "stats",
 
 struct prune {
 	bool dry_run;
+	struct store_prune *prune; /* the store's thread; NULL before the first step */
 	struct store_pruned one, all;
 	size_t domains;
 };
@@ -165,9 +170,26 @@ static int take_prune(struct admin_call *c, json_t *parameters, struct err *err)
 static int step_prune(struct admin_call *c, struct store *store, bool *ret_done, struct err *err)
 {
 	struct prune *s = c->state;
+	int r;
 
-	*ret_done = true;
-	return store_prune(store, s->dry_run, &s->one, err);
+	if (!s->prune)
+		return store_prune_new(store, s->dry_run, &s->prune, err);
+	r = store_prune_step(s->prune, ret_done, err);
+	s->one = *store_prune_report(s->prune);
+	if (r == 0 && !*ret_done && s->one.marked > 0)
+		admin_progress(c, "%s: %llu snapshot%s marked, %llu pack%s given up",
+			admin_domain(c), (unsigned long long)s->one.marked,
+			admin_plural(s->one.marked), (unsigned long long)s->one.packs,
+			admin_plural(s->one.packs));
+	return r;
+}
+
+static void let_go_prune(struct admin_call *c)
+{
+	struct prune *s = c->state;
+
+	store_prune_free(s->prune);
+	s->prune = NULL;
 }
 
 static void prune_text(struct admin_call *c, const char *name, const struct store_pruned *p)
@@ -175,15 +197,22 @@ static void prune_text(struct admin_call *c, const char *name, const struct stor
 	char gone[TEXT_SIZE_MAX], kept[TEXT_SIZE_MAX];
 	struct prune *s = c->state;
 
-	admin_out(c, "%s: %s in %llu pack%s %s, %s kept", name, text_size(gone, p->bytes),
-		(unsigned long long)p->packs, admin_plural(p->packs),
-		s->dry_run ? "would be given up" : "given up", text_size(kept, p->kept_bytes));
+	admin_out(c, "%s: %s in %llu pack%s %s, %llu written anew, %s kept", name,
+		text_size(gone, p->bytes), (unsigned long long)p->packs, admin_plural(p->packs),
+		s->dry_run ? "would be given up" : "given up", (unsigned long long)p->rewritten,
+		text_size(kept, p->kept_bytes));
+	if (p->missing > 0)
+		admin_note(c,
+			"%s: %llu chunk%s that snapshots need not there; drayd check tells whose",
+			name, (unsigned long long)p->missing,
+			p->missing == 1 ? " is" : "s are");
 }
 
 static json_t *pruned_json(const struct prune *s, const struct store_pruned *p)
 {
-	return json_pack("{s:b, s:I, s:I, s:I}", "dry_run", s->dry_run, "packs_freed",
-		admin_number(p->packs), "bytes_freed", admin_number(p->bytes), "bytes_kept",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "dry_run", s->dry_run,
+		"packs_freed", admin_number(p->packs), "packs_rewritten",
+		admin_number(p->rewritten), "missing", admin_number(p->missing), "bytes_freed", admin_number(p->bytes), "bytes_kept",
 		admin_number(p->kept_bytes));
 }
 
@@ -193,6 +222,8 @@ static void tell_prune(struct admin_call *c)
 
 	s->domains++;
 	s->all.packs += s->one.packs;
+	s->all.rewritten += s->one.rewritten;
+	s->all.missing += s->one.missing;
 	s->all.bytes += s->one.bytes;
 	s->all.kept_bytes += s->one.kept_bytes;
 	if (c->json)
@@ -224,6 +255,7 @@ const struct admin_row admin_row_prune = { .name = "prune",
 	.state_len = sizeof(struct prune),
 	.take = take_prune,
 	.step = step_prune,
+	.let_go = let_go_prune,
 	.tell = tell_prune,
 	.end = end_prune,
 	.totals = prune_totals };

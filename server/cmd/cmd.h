@@ -7,6 +7,8 @@ int cmd_keys(int argc, char **argv);
 int cmd_revoke(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_prune(int argc, char **argv);
+int cmd_snapshots(int argc, char **argv);
+int cmd_forget(int argc, char **argv);
 int cmd_stats(int argc, char **argv);
 int cmd_serve(int argc, char **argv);
 

@@ -19,7 +19,7 @@ cd "$ROOT" || exit 1
 declare -A MAY_INCLUDE=(
 	[common/base]="common/base"
 	[common/chunk]="common/base common/chunk"
-	[common/store]="common/base common/chunk common/store"
+	[common/store]="common/base common/cargo common/chunk common/store"
 	[common/tree]="common/base common/chunk common/tree"
 	[common/cargo]="common/base common/chunk common/cargo"
 	[common/engine]="common/base common/chunk common/cargo common/engine"
