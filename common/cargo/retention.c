@@ -104,8 +104,8 @@ static bool take(struct counters *c, const struct retention *r, uint64_t time_ms
 int retention_apply(
 	const struct retention *r, const struct snapshot_list *all, bool *keep, struct err *err)
 {
-	const struct snapshot_info **order CLEANUP(cleanup_free) =
-		calloc(all->n + 1, sizeof(struct snapshot_info *));
+	const struct snapshot_info **order CLEANUP(cleanup_free) = calloc(
+		all->n + 1, sizeof(struct snapshot_info *));
 	struct counters c;
 	if (!order)
 		return err_nomem(err);

@@ -165,8 +165,8 @@ static void add_choice(struct choices *c, const struct snapshot_info *s, bool by
 	text_escape(host, sizeof host, s->host, strlen(s->host));
 	text_escape(name, sizeof name, s->name, strlen(s->name));
 	if (by_id)
-		snprintf(c->text + used, sizeof c->text - used, "%s%s (%s/%s %s)",
-			used ? ", " : "", id, host, name, snapshot_time_text(when, s->time_ms));
+		snprintf(c->text + used, sizeof c->text - used, "%s%s (%s/%s %s)", used ? ", " : "",
+			id, host, name, snapshot_time_text(when, s->time_ms));
 	else
 		snprintf(c->text + used, sizeof c->text - used, "%s%s/%s:%s", used ? ", " : "",
 			host, s->kind, name);

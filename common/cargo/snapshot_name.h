@@ -11,7 +11,7 @@
 #include "common/cargo/snapshot_info.h"
 
 struct snapshot_name {
-	char *what; /* before the @; owned */
+	char *what;	   /* before the @; owned */
 	uint64_t until_ms; /* UINT64_MAX: the latest */
 	bool by_time;	   /* there was an @: an ID is not meant */
 };

@@ -37,8 +37,8 @@ static json_t *blobs_json(const struct snapshot_record *r)
 {
 	json_t *all = json_array();
 	for (size_t i = 0; all && i < r->snapshot.n_blobs; i++)
-		if (json_array_append_new(
-			    all, blob_json(&r->snapshot.blobs[i], &r->roots[i])) != 0) {
+		if (json_array_append_new(all, blob_json(&r->snapshot.blobs[i], &r->roots[i])) !=
+			0) {
 			json_decref(all);
 			all = NULL;
 		}
@@ -59,11 +59,12 @@ int snapshot_record_put(struct buf *to, const struct snapshot_record *r, struct 
 {
 	const struct snapshot_info *info = &r->snapshot.info;
 	if (put_json(to,
-		    json_pack("{s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o}",
-			    "snapshot", SNAPSHOT_VERSION, "nonce", (json_int_t)(r->nonce >> 1), "time", number(info->time_ms), "host", info->host,
-			    "key", info->key, "kind", info->kind, "name", info->name,
-			    "bytes_total", number(info->bytes_total), "bytes_new",
-			    number(info->bytes_new), "blobs", blobs_json(r)),
+		    json_pack("{s:i, s:I, s:I, s:s, s:s, s:s, s:s, s:I, s:I, s:o}", "snapshot",
+			    SNAPSHOT_VERSION, "nonce", (json_int_t)(r->nonce >> 1), "time",
+			    number(info->time_ms), "host", info->host, "key", info->key, "kind",
+			    info->kind, "name", info->name, "bytes_total",
+			    number(info->bytes_total), "bytes_new", number(info->bytes_new),
+			    "blobs", blobs_json(r)),
 		    err) != 0)
 		return -1;
 	/* The artifact's own text goes in as it is, in the place of the last brace. */
@@ -194,8 +195,7 @@ static bool read_record(json_t *json, const void *bytes, size_t n, struct snapsh
 	return read_info(json, r, &blobs) && read_blobs(blobs, r) && read_artifact(bytes, n, r);
 }
 
-int snapshot_record_parse(
-	const void *bytes, size_t n, struct snapshot_record *ret, struct err *err)
+int snapshot_record_parse(const void *bytes, size_t n, struct snapshot_record *ret, struct err *err)
 {
 	struct snapshot_record r = { 0 };
 	json_t *json = json_loadb(bytes, n, JSON_REJECT_DUPLICATES, NULL);

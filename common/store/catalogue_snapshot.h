@@ -21,8 +21,8 @@ int snapshot_record_put(
 	struct buf *to, const struct snapshot_record *r, struct err *err) MUST_CHECK;
 
 /* The chunk's bytes; its name is the ID. ERR_CORRUPT: it is none. */
-int snapshot_record_parse(const void *bytes, size_t n, struct snapshot_record *ret,
-	struct err *err) MUST_CHECK;
+int snapshot_record_parse(
+	const void *bytes, size_t n, struct snapshot_record *ret, struct err *err) MUST_CHECK;
 
 /* Appends a tombstone. */
 int tombstone_put(struct buf *to, const struct digest *ids, size_t n, uint64_t time_ms,

@@ -1,8 +1,8 @@
 /* What check.c (packs, and the whole) and check_blobs.c share; nobody else includes it. */
 #pragma once
 
-#include "common/store/check.h"
 #include "common/cargo/snapshot_info.h"
+#include "common/store/check.h"
 #include "common/store/index_walk.h"
 #include "common/store/mark.h"
 #include "common/store/store_impl.h"

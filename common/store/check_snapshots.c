@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add_root(void *ctx, const struct digest *blob, const struct need_root *root,
-	struct err *err)
+static int add_root(
+	void *ctx, const struct digest *blob, const struct need_root *root, struct err *err)
 {
 	struct store_check *c = ctx;
 	(void)blob;
@@ -55,8 +55,8 @@ struct roots {
 	size_t n;
 };
 
-static int keep_root(void *ctx, const struct digest *blob, const struct need_root *root,
-	struct err *err)
+static int keep_root(
+	void *ctx, const struct digest *blob, const struct need_root *root, struct err *err)
 {
 	struct roots *r = ctx;
 	(void)blob;

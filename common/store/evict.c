@@ -42,8 +42,8 @@ static const struct pack_row *longest_unused(const struct store *s, const struct
 	const struct pack_row *best = NULL;
 	for (size_t i = 0; i < s->table.n; i++) {
 		const struct pack_row *row = &s->table.rows[i];
-		if ((!best || row->used < best->used) && !row->held && !is_current(s, row->number) &&
-			!pack_set_has(kept, row->number))
+		if ((!best || row->used < best->used) && !row->held &&
+			!is_current(s, row->number) && !pack_set_has(kept, row->number))
 			best = row;
 	}
 	return best;
@@ -53,7 +53,8 @@ int store_oldest(struct store *s, bool *ret_any, uint64_t *ret_used_ms, struct e
 {
 	struct pack_set kept = { 0 };
 	int r = pins_collect(s, &kept, err);
-	const struct pack_row *row = r == 0 && !s->limits.keep_all ? longest_unused(s, &kept) : NULL;
+	const struct pack_row *row = r == 0 && !s->limits.keep_all ? longest_unused(s, &kept)
+								   : NULL;
 	*ret_any = row != NULL;
 	if (row)
 		*ret_used_ms = row->used;
@@ -196,7 +197,8 @@ static int evict(struct store *s, uint64_t need, struct store_pruned *ret, struc
 	struct pack_set kept = { 0 };
 	const struct pack_row *row;
 	int r = s->limits.keep_all ? 0 : pins_collect(s, &kept, err);
-	while (r == 0 && !s->limits.keep_all && ret->bytes < need && (row = longest_unused(s, &kept))) {
+	while (r == 0 && !s->limits.keep_all && ret->bytes < need &&
+		(row = longest_unused(s, &kept))) {
 		uint64_t bytes = row->bytes;
 		r = evict_give_up(s, row->number, err);
 		if (r == 0) {

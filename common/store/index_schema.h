@@ -80,7 +80,8 @@
 	X(MARK, "SELECT segment, place FROM chunk WHERE name = ?1")                                \
 	X(MARK_TABLE, "SELECT id, pack, length, chunks, raw FROM segment WHERE id > ?1"            \
 		      " ORDER BY id LIMIT 4096")                                                   \
-	X(SEGMENT_IDS, "SELECT id, offset, length, chunks, raw FROM segment WHERE pack = ?1 ORDER BY offset")
+	X(SEGMENT_IDS, "SELECT id, offset, length, chunks, raw FROM segment WHERE pack = ?1 "      \
+		       "ORDER BY offset")
 
 /* X(name, SQL) */
 #define INDEX_STATEMENTS(X)                                                                        \
@@ -100,7 +101,8 @@
 		  " coalesce(sum(raw), 0), coalesce(sum(damaged), 0), (SELECT count(*) FROM "      \
 		  "blob), (SELECT count(*) FROM manifest), (SELECT count(*) FROM snapshot) FROM "  \
 		  "pack")                                                                          \
-	X(SEGMENT, "INSERT INTO segment(pack, offset, length, chunks, raw) VALUES(?1, ?2, ?3, ?4, ?5)") \
+	X(SEGMENT, "INSERT INTO segment(pack, offset, length, chunks, raw) VALUES(?1, ?2, ?3, "    \
+		   "?4, ?5)")                                                                      \
 	X(CHUNK, "INSERT OR IGNORE INTO chunk VALUES(?1, ?2, ?3)")                                 \
 	X(PACK, "INSERT INTO pack(number, length, chunks, raw, damaged, held) VALUES(?1, ?2, ?3, " \
 		"?4, ?5, (SELECT hold FROM doubt))"                                                \

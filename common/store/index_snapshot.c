@@ -237,8 +237,8 @@ int index_mark(struct index *ix, const struct digest *name, struct index_mark *r
 	return 0;
 }
 
-int index_segments(struct index *ix, uint64_t after, struct index_segment *ret, size_t *ret_n,
-	struct err *err)
+int index_segments(
+	struct index *ix, uint64_t after, struct index_segment *ret, size_t *ret_n, struct err *err)
 {
 	size_t n = 0;
 	bool row = true;
@@ -261,8 +261,8 @@ int index_segments(struct index *ix, uint64_t after, struct index_segment *ret, 
 	return 0;
 }
 
-int index_segments_of(struct index *ix, uint32_t pack, struct index_segment **ret, size_t *ret_n,
-	struct err *err)
+int index_segments_of(
+	struct index *ix, uint32_t pack, struct index_segment **ret, size_t *ret_n, struct err *err)
 {
 	struct index_segment *all = NULL;
 	size_t n = 0, cap = 0;

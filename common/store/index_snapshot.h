@@ -39,8 +39,8 @@ int index_find_snapshot(struct index *ix, const struct digest *id, struct snapsh
 	bool *ret_found, struct err *err) MUST_CHECK;
 
 /* What a snapshot needs: one root for each blob. `fn` asks the index nothing. */
-typedef int index_root_fn(void *ctx, const struct digest *blob, const struct need_root *root,
-	struct err *err);
+typedef int index_root_fn(
+	void *ctx, const struct digest *blob, const struct need_root *root, struct err *err);
 int index_each_root(struct index *ix, const struct digest *snapshot, index_root_fn *fn, void *ctx,
 	struct err *err) MUST_CHECK;
 

@@ -75,16 +75,15 @@ static int add_place(struct mark *m, const struct index_segment *seg, struct err
 	}
 	if (m->rows > UINT32_MAX - SEGMENT_CHUNKS_MAX || seg->chunks > SEGMENT_CHUNKS_MAX)
 		return err_set(err, ERR_LIMIT, "%s has too many chunks to prune", m->s->dir);
-	m->places[m->n++] =
-		(struct place){ .segment = seg->id, .first = (uint32_t)m->rows };
+	m->places[m->n++] = (struct place){ .segment = seg->id, .first = (uint32_t)m->rows };
 	m->rows += seg->chunks;
 	return 0;
 }
 
 int mark_read_table(struct mark *m, bool *ret_done, struct err *err)
 {
-	struct index_segment *some CLEANUP(cleanup_free) =
-		calloc(INDEX_SEGMENTS_AT_ONCE, sizeof *some);
+	struct index_segment *some CLEANUP(cleanup_free) = calloc(
+		INDEX_SEGMENTS_AT_ONCE, sizeof *some);
 	size_t n = 0;
 	if (!some)
 		return err_nomem(err);
@@ -137,8 +136,10 @@ static int mark_name(struct mark *m, const struct digest *name, uint64_t *ret_bi
 		return 0;
 	*ret_bit = (uint64_t)p->first + at.row;
 	if (*ret_bit >= m->rows)
-		return err_set(err, ERR_CORRUPT, "the index of %s has a chunk in no row; run "
-						 "drayd check --rebuild-index", m->s->dir);
+		return err_set(err, ERR_CORRUPT,
+			"the index of %s has a chunk in no row; run "
+			"drayd check --rebuild-index",
+			m->s->dir);
 	if (!get(m->live, *ret_bit)) {
 		set(m->live, *ret_bit);
 		p->live += at.len;
@@ -159,8 +160,8 @@ int mark_add_chunk(struct mark *m, const struct digest *name, struct err *err)
 int mark_add_root(struct mark *m, const struct need_root *root, struct err *err)
 {
 	if (root->depth > NEED_DEPTH_MAX)
-		return err_set(err, ERR_CORRUPT, "the index of %s has a list that is too deep",
-			m->s->dir);
+		return err_set(
+			err, ERR_CORRUPT, "the index of %s has a list that is too deep", m->s->dir);
 	if (m->n_todo == m->cap_todo) {
 		size_t cap = m->cap_todo ? m->cap_todo * 2 : 1024;
 		struct need_root *grown = reallocarray(m->todo, cap, sizeof *grown);

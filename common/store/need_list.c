@@ -133,7 +133,8 @@ int need_writer_end(struct need_writer *w, struct need_root *ret, struct err *er
 		if (had && end_list(w, level, &last, err) != 0)
 			return -1;
 		if (l->lists == 1) {
-			/* Its only list may have been full, and is then a name of the next level. */
+			/* Its only list may have been full, and is then a name of the next level.
+			 */
 			ret->list = had ? last : w->levels[level + 1].names[0];
 			ret->depth = (uint32_t)level;
 			return flush(w, err);

@@ -9,9 +9,9 @@
 #include "common/chunk/digest.h"
 #include "common/chunk/limits.h"
 
-#define NEED_LIST_MIN 32u     /* names: a list is not cut earlier, but at the end */
-#define NEED_LIST_CUT 0x3fu   /* cut behind a name whose last byte has these bits zero */
-#define NEED_DEPTH_MAX 6u     /* 32^7 names and more */
+#define NEED_LIST_MIN 32u   /* names: a list is not cut earlier, but at the end */
+#define NEED_LIST_CUT 0x3fu /* cut behind a name whose last byte has these bits zero */
+#define NEED_DEPTH_MAX 6u   /* 32^7 names and more */
 
 struct need_root {
 	struct digest list; /* name of the root */

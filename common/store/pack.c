@@ -114,8 +114,8 @@ static int open_path(char *path, uint32_t number, int flags, struct pack *ret, s
 	return 0;
 }
 
-static int create(const char *packs_dir, uint32_t number, bool settled, struct pack *ret,
-	struct err *err)
+static int create(
+	const char *packs_dir, uint32_t number, bool settled, struct pack *ret, struct err *err)
 {
 	if (number == 0 || number > PACK_NUMBER_MAX)
 		return err_set(err, ERR_LIMIT, "%s: no pack numbers are left", packs_dir);
@@ -138,8 +138,7 @@ int pack_create(const char *packs_dir, uint32_t number, struct pack *ret, struct
 	return create(packs_dir, number, true, ret, err);
 }
 
-int pack_create_unsettled(
-	const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
+int pack_create_unsettled(const char *packs_dir, uint32_t number, struct pack *ret, struct err *err)
 {
 	return create(packs_dir, number, false, ret, err);
 }
@@ -149,8 +148,8 @@ int pack_settle(struct pack *p, const char *packs_dir, struct err *err)
 	char *path = pack_path(packs_dir, p->number);
 	if (!path)
 		return err_nomem(err);
-	if (fdatasync(p->fd) != 0 || renameat2(AT_FDCWD, p->path, AT_FDCWD, path,
-					     RENAME_NOREPLACE) != 0) {
+	if (fdatasync(p->fd) != 0 ||
+		renameat2(AT_FDCWD, p->path, AT_FDCWD, path, RENAME_NOREPLACE) != 0) {
 		err_errno(err, errno, "cannot make %s durable", p->path);
 		free(path);
 		return -1;
@@ -173,8 +172,8 @@ int pack_drop_unsettled(const char *packs_dir, struct err *err)
 		if (n == PACK_DIGITS + sizeof UNSETTLED_SUFFIX - 1 &&
 			strcmp(entry->d_name + PACK_DIGITS, UNSETTLED_SUFFIX) == 0 &&
 			unlinkat(dirfd(dir), entry->d_name, 0) != 0)
-			r = err_errno(err, errno, "cannot remove %s in %s", entry->d_name,
-				packs_dir);
+			r = err_errno(
+				err, errno, "cannot remove %s in %s", entry->d_name, packs_dir);
 	}
 	closedir(dir);
 	return r;

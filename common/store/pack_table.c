@@ -48,7 +48,9 @@ int pack_table_add(struct pack_table *t, uint32_t number, uint64_t now_ms, struc
 		t->cap = cap;
 	}
 	memmove(t->rows + at + 1, t->rows + at, (t->n - at) * sizeof *t->rows);
-	t->rows[at] = (struct pack_row){ .number = number, .used = now_ms, .held = t->hold_new, .changed = true };
+	t->rows[at] = (struct pack_row){
+		.number = number, .used = now_ms, .held = t->hold_new, .changed = true
+	};
 	t->n++;
 	return 0;
 }
@@ -128,8 +130,8 @@ int pack_table_write(struct pack_table *t, struct index *ix, struct err *err)
 	for (size_t i = 0; i < t->n; i++) {
 		if (!t->rows[i].changed)
 			continue;
-		if (index_use_pack(ix, t->rows[i].number, t->rows[i].used,
-			    t->rows[i].held, err) != 0)
+		if (index_use_pack(ix, t->rows[i].number, t->rows[i].used, t->rows[i].held, err) !=
+			0)
 			return -1;
 		t->rows[i].changed = false;
 	}

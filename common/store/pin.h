@@ -10,12 +10,12 @@
 struct store_pin {
 	struct store_pin *next;
 	struct digest owner;
-	uint64_t serial; /* unlike that of any other pin of this store */
-	unsigned users;	 /* 0: ended, and waits for its rows to be committed */
-	bool finished;	 /* once ended */
+	uint64_t serial;    /* unlike that of any other pin of this store */
+	unsigned users;	    /* 0: ended, and waits for its rows to be committed */
+	bool finished;	    /* once ended */
 	uint64_t new_bytes; /* see store_pin_new_bytes */
-	bool written;	 /* an ended one: its rows are in the open transaction */
-	bool rewrite;	 /* all packs are new to the index, not only `fresh` */
+	bool written;	    /* an ended one: its rows are in the open transaction */
+	bool rewrite;	    /* all packs are new to the index, not only `fresh` */
 	struct pack_set packs, fresh;
 };
 

@@ -76,8 +76,8 @@ const struct store_pruned *store_prune_report(const struct store_prune *p)
 
 /* --- marking --- */
 
-static int add_root(void *ctx, const struct digest *blob, const struct need_root *root,
-	struct err *err)
+static int add_root(
+	void *ctx, const struct digest *blob, const struct need_root *root, struct err *err)
 {
 	struct store_prune *p = ctx;
 	(void)blob;
@@ -326,8 +326,7 @@ int store_prune_step(struct store_prune *p, bool *ret_done, struct err *err)
 		r = end(p, err);
 	if (r != 0)
 		store_rows_lost(p->s);
-	p->report.kept_bytes =
-		p->dry_run ? store_bytes(p->s) - p->report.bytes : store_bytes(p->s);
+	p->report.kept_bytes = p->dry_run ? store_bytes(p->s) - p->report.bytes : store_bytes(p->s);
 	p->report.missing = mark_missing(p->mark);
 	*ret_done = p->phase == PRUNE_DONE;
 	return r;

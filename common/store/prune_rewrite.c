@@ -34,7 +34,7 @@ struct rewrite {
 	struct source sources[REWRITE_PACKS_MAX];
 	struct part parts[PARTS_MAX];
 	size_t n_sources, n_parts, switched;
-	uint64_t written; /* bytes of new packs in this round */
+	uint64_t written;		/* bytes of new packs in this round */
 	struct index_segment *segments; /* of the last source */
 	size_t n_segments, segment;
 };

@@ -68,8 +68,8 @@ static int pin_blobs(
 	return 0;
 }
 
-static int read_manifest(struct store *s, const struct digest *id, struct snapshot_record *ret,
-	struct err *err)
+static int read_manifest(
+	struct store *s, const struct digest *id, struct snapshot_record *ret, struct err *err)
 {
 	char hex[DIGEST_HEX_LEN + 1];
 	const uint8_t *bytes;

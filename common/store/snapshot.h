@@ -62,8 +62,8 @@ int store_snapshots(struct store *s, const struct snapshot_filter *filter,
 
 struct snapshot_blob {
 	struct digest digest;
-	char *role;	     /* owned */
-	uint64_t size;	     /* of the blob's bytes */
+	char *role;	      /* owned */
+	uint64_t size;	      /* of the blob's bytes */
 	struct digest record; /* name of the chunk with its blob record */
 };
 

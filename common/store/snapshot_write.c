@@ -53,8 +53,9 @@ static int check(const struct snapshot_new *n, struct err *err)
 	if (!fits(n->kind, SNAPSHOT_KIND_MAX) || !fits(n->name, SNAPSHOT_NAME_MAX) ||
 		!fits(n->host, SNAPSHOT_HOST_MAX) || !fits(n->key, SNAPSHOT_HOST_MAX) ||
 		!fits(n->artifact, SNAPSHOT_ARTIFACT_MAX) || n->n_parts > SNAPSHOT_BLOBS_MAX)
-		return err_set(err, ERR_LIMIT, "the snapshot's texts are too long, or its parts "
-					       "too many");
+		return err_set(err, ERR_LIMIT,
+			"the snapshot's texts are too long, or its parts "
+			"too many");
 	if (!n->kind[0] || !n->name[0])
 		return err_set(err, ERR_PROTOCOL, "a snapshot needs a kind and a name");
 	for (size_t i = 0; i < n->n_parts; i++)
@@ -239,8 +240,8 @@ static int is_gone(struct snapshot_writer *w, struct err *err)
 {
 	char text[DIGEST_TEXT_LEN + 1];
 	digest_text(&w->blob.digest, text);
-	return err_set(err, ERR_NOT_FOUND,
-		"a part of %s was damaged: send what is missing again", text);
+	return err_set(
+		err, ERR_NOT_FOUND, "a part of %s was damaged: send what is missing again", text);
 }
 
 static int next_list(struct snapshot_writer *w, struct err *err)
@@ -286,8 +287,7 @@ static int add_recipe(struct snapshot_writer *w, struct err *err)
 	if (need_writer_add(w->lists, recipe, err) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++)
-		if (ops[i].kind != OP_SKELETON &&
-			need_writer_add(w->lists, &ops[i].name, err) != 0)
+		if (ops[i].kind != OP_SKELETON && need_writer_add(w->lists, &ops[i].name, err) != 0)
 			return -1;
 	return 0;
 }

@@ -116,8 +116,8 @@ int store_stats(struct store *s, struct store_stats *ret, struct err *err) MUST_
 /*
  * A store may be a cache: above `cache_max` bytes of packs, or below `floor_free` free bytes of its
  * file system, whole packs are given up, the longest unused first, never one that is pinned or
- * that a snapshot needs. What then still does not fit is ERR_FULL with the numbers, and the store stays
- * usable. UINT64_MAX and 0: no such limit.
+ * that a snapshot needs. What then still does not fit is ERR_FULL with the numbers, and the store
+ * stays usable. UINT64_MAX and 0: no such limit.
  */
 struct store_limits {
 	uint64_t cache_max;

@@ -22,8 +22,8 @@
 #define SHOWN_MAX 80
 
 static const struct admin_row *const rows[] = { &admin_row_invite, &admin_row_keys,
-	&admin_row_revoke, &admin_row_check, &admin_row_prune, &admin_row_stats, &admin_row_snapshots,
-	&admin_row_forget };
+	&admin_row_revoke, &admin_row_check, &admin_row_prune, &admin_row_stats,
+	&admin_row_snapshots, &admin_row_forget };
 
 static const struct admin_row *find_row(const char *command)
 {

@@ -152,15 +152,17 @@ static void report_text(struct admin_call *c, const char *name, const struct sto
 {
 	char bytes[TEXT_SIZE_MAX];
 
-	admin_out(c, "%s: packs %llu, segments %llu, chunks %llu, blobs %llu, snapshots %llu, %s read: %s", name,
-		(unsigned long long)r->packs, (unsigned long long)r->segments,
+	admin_out(c,
+		"%s: packs %llu, segments %llu, chunks %llu, blobs %llu, snapshots %llu, %s read: "
+		"%s",
+		name, (unsigned long long)r->packs, (unsigned long long)r->segments,
 		(unsigned long long)r->chunks, (unsigned long long)r->blobs,
-		(unsigned long long)r->snapshots, text_size(bytes, r->bytes), is_damaged(r) ? "damaged" : "no damage");
+		(unsigned long long)r->snapshots, text_size(bytes, r->bytes),
+		is_damaged(r) ? "damaged" : "no damage");
 	if (is_damaged(r))
-		admin_out(c, "%s: damaged: segments %llu, chunks %llu, blobs %llu, snapshots %llu", name,
-			(unsigned long long)r->damaged_segments,
-			(unsigned long long)r->damaged_chunks,
-			(unsigned long long)r->damaged_blobs,
+		admin_out(c, "%s: damaged: segments %llu, chunks %llu, blobs %llu, snapshots %llu",
+			name, (unsigned long long)r->damaged_segments,
+			(unsigned long long)r->damaged_chunks, (unsigned long long)r->damaged_blobs,
 			(unsigned long long)r->damaged_snapshots);
 }
 

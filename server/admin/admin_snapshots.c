@@ -32,8 +32,8 @@ static json_t *info_json(struct admin_call *c, const struct snapshot_info *i)
 
 	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:I}", "event", "snapshot",
 		"id", id_text(i, id, true), "time", snapshot_time_text(when, i->time_ms), "host",
-		i->host, "key", i->key, "name", i->name, "kind", i->kind, "domain",
-		admin_domain(c), "bytes_total", admin_number(i->bytes_total), "bytes_new",
+		i->host, "key", i->key, "name", i->name, "kind", i->kind, "domain", admin_domain(c),
+		"bytes_total", admin_number(i->bytes_total), "bytes_new",
 		admin_number(i->bytes_new));
 }
 
@@ -83,9 +83,7 @@ static int step_snapshots(
 	struct admin_call *c, struct store *store, bool *ret_done, struct err *err)
 {
 	struct snapshots *s = c->state;
-	const struct snapshot_filter filter = {
-		.host = s->host, .name = s->name, .kind = s->kind
-	};
+	const struct snapshot_filter filter = { .host = s->host, .name = s->name, .kind = s->kind };
 
 	if (!s->listed) {
 		s->at = 0;

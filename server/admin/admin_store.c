@@ -30,10 +30,9 @@ static json_t *stats_json(const struct store_stats *s)
 	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:I}", "packs",
 		admin_number(s->packs), "chunks", admin_number(s->chunks), "blobs",
 		admin_number(s->blobs), "manifests", admin_number(s->manifests), "snapshots",
-		admin_number(s->snapshots), "raw_bytes",
-		admin_number(s->raw_bytes), "stored_bytes", admin_number(s->stored_bytes), "ratio",
-		ratio(s), "pinned_bytes", admin_number(s->pinned_bytes), "damaged",
-		admin_number(s->damaged));
+		admin_number(s->snapshots), "raw_bytes", admin_number(s->raw_bytes), "stored_bytes",
+		admin_number(s->stored_bytes), "ratio", ratio(s), "pinned_bytes",
+		admin_number(s->pinned_bytes), "damaged", admin_number(s->damaged));
 }
 
 static void stats_text(struct admin_call *c, const char *name, const struct store_stats *s)
@@ -204,15 +203,14 @@ static void prune_text(struct admin_call *c, const char *name, const struct stor
 	if (p->missing > 0)
 		admin_note(c,
 			"%s: %llu chunk%s that snapshots need not there; drayd check tells whose",
-			name, (unsigned long long)p->missing,
-			p->missing == 1 ? " is" : "s are");
+			name, (unsigned long long)p->missing, p->missing == 1 ? " is" : "s are");
 }
 
 static json_t *pruned_json(const struct prune *s, const struct store_pruned *p)
 {
-	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "dry_run", s->dry_run,
-		"packs_freed", admin_number(p->packs), "packs_rewritten",
-		admin_number(p->rewritten), "missing", admin_number(p->missing), "bytes_freed", admin_number(p->bytes), "bytes_kept",
+	return json_pack("{s:b, s:I, s:I, s:I, s:I, s:I}", "dry_run", s->dry_run, "packs_freed",
+		admin_number(p->packs), "packs_rewritten", admin_number(p->rewritten), "missing",
+		admin_number(p->missing), "bytes_freed", admin_number(p->bytes), "bytes_kept",
 		admin_number(p->kept_bytes));
 }
 

@@ -10,7 +10,8 @@
 #define DIGITS_MAX 6
 
 static const char forget_text[] =
-	"Forgets the snapshots that no rule keeps. Each host's (key's, kind's) each name is looked\n"
+	"Forgets the snapshots that no rule keeps. Each host's (key's, kind's) each name is "
+	"looked\n"
 	"at by itself, by the time of receipt alone, in UTC. A rule of N periods keeps the last\n"
 	"snapshot of each of the N latest periods that have one. drayd prune then makes the room\n"
 	"free.\n";
@@ -23,8 +24,7 @@ static int set_number(json_t *to, const char *rule, const char *text, struct err
 {
 	if (!text)
 		return 0;
-	if (!text[0] || strlen(text) > DIGITS_MAX ||
-		strspn(text, "0123456789") != strlen(text))
+	if (!text[0] || strlen(text) > DIGITS_MAX || strspn(text, "0123456789") != strlen(text))
 		return err_set(err, ERR_USAGE, "--%s takes a number of snapshots, as 7", rule);
 	if (json_object_set_new(to, rule, json_integer(strtol(text, NULL, 10))) != 0)
 		return err_nomem(err);

@@ -5,7 +5,8 @@
 #include "server/admin/admin_client.h"
 
 static const char prune_text[] =
-	"Gives up what no snapshot, and no push or backup under way or lately cut off, needs. Packs\n"
+	"Gives up what no snapshot, and no push or backup under way or lately cut off, needs. "
+	"Packs\n"
 	"that hold little else are written anew. Goes beside a running serve. The next push sends\n"
 	"again what it needs of that, if the engine does not have it.\n";
 

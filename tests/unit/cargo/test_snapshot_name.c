@@ -14,10 +14,9 @@ static void add(const char *host, const char *kind, const char *name, const char
 {
 	struct snapshot_info *i = &list.items[list.n++];
 	uint64_t until;
-	*i = (struct snapshot_info){ .host = strdup(host),
-		.key = strdup("k"),
-		.name = strdup(name),
-		.kind = strdup(kind) };
+	*i = (struct snapshot_info){
+		.host = strdup(host), .key = strdup("k"), .name = strdup(name), .kind = strdup(kind)
+	};
 	memset(i->id.bytes, id, DIGEST_LEN);
 	i->id.bytes[2] = (uint8_t)list.n;
 	assert_true(snapshot_time_parse(time, &i->time_ms, &until));

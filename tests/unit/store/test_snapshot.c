@@ -27,9 +27,9 @@ static struct digest put_blob(struct store *s, struct store_pin *pin, uint64_t f
 		sample_done(&sample);
 		buf_init(&bytes, RECIPE_CHUNK_MAX);
 		for (size_t i = 0; i < PER_RECORD; i++) {
-			struct recipe_op op = { .kind = OP_CHUNK,
-				.name = sample_name(number, i, LEN),
-				.len = LEN };
+			struct recipe_op op = {
+				.kind = OP_CHUNK, .name = sample_name(number, i, LEN), .len = LEN
+			};
 			recipe_put(&bytes, &op);
 		}
 		recipes[n] = digest_of(buf_bytes(&bytes), buf_len(&bytes));
@@ -53,8 +53,14 @@ static int try_snapshot(struct store *s, const char *name, const struct digest *
 	bool done = false;
 	for (size_t i = 0; i < n; i++)
 		parts[i] = (struct snapshot_part){ blobs[i], "layer" };
-	struct snapshot_new what = { .kind = "volume", .name = name, .host = "web", .key = "k1",
-		.artifact = "{\"a\": [1, 2]}", .parts = parts, .n_parts = n, .bytes_new = 7 };
+	struct snapshot_new what = { .kind = "volume",
+		.name = name,
+		.host = "web",
+		.key = "k1",
+		.artifact = "{\"a\": [1, 2]}",
+		.parts = parts,
+		.n_parts = n,
+		.bytes_new = 7 };
 	if (snapshot_writer_new(s, &what, &w, err) != 0)
 		return -1;
 	int r = 0;
