@@ -27,6 +27,7 @@ struct store_prune {
 	struct snapshot_list snapshots;
 	size_t snapshot;
 	bool tombstones; /* were marked */
+	bool forgot;	 /* there are some */
 	uint32_t *packs; /* that are gone through */
 	size_t n_packs, at;
 	struct rewrite *rewrite;
@@ -87,6 +88,7 @@ static int add_root(
 static int add_tombstone(void *ctx, const struct digest *chunk, struct err *err)
 {
 	struct store_prune *p = ctx;
+	p->forgot = true;
 	return mark_add_chunk(p->mark, chunk, err);
 }
 
@@ -148,12 +150,18 @@ static int mark_next(struct store_prune *p, struct err *err)
 
 /* --- packs --- */
 
-/* Stored bytes of the pack that are needed. */
+/* Stored bytes of the pack that are needed. A store without snapshots is a cache: all of it may go,
+ * also segments that are unknown because a full disk made the index lose rows. */
 static int measure(struct store_prune *p, uint32_t pack, uint64_t *ret, struct err *err)
 {
 	struct index_segment *segments CLEANUP(cleanup_free) = NULL;
 	size_t n = 0;
+	bool any;
 	*ret = 0;
+	if (index_any_snapshot(p->s->ix, &any, err) != 0)
+		return -1;
+	if (!any && !p->forgot && p->snapshots.n == 0)
+		return 0;
 	if (index_segments_of(p->s->ix, pack, &segments, &n, err) != 0)
 		return -1;
 	for (size_t i = 0; i < n; i++) {
@@ -189,10 +197,10 @@ static int look(struct store_prune *p, uint64_t *ret_bytes, uint64_t *ret_live, 
 	return r;
 }
 
-/* Writing goes on in another pack. */
+/* Writing goes on in another pack. Rows that the index lost are not made again for what goes. */
 static int let_go_of_current(struct store_prune *p, uint32_t pack, struct err *err)
 {
-	if (evict_make_clean(p->s, err) != 0)
+	if (!p->s->behind && evict_make_clean(p->s, err) != 0)
 		return -1;
 	if (p->s->pack.path && p->s->pack.number == pack)
 		pack_close(&p->s->pack);
@@ -313,7 +321,7 @@ static int end(struct store_prune *p, struct err *err)
 			return -1;
 		p->s->table.hold_new = false;
 	}
-	return p->dry_run ? 0 : store_commit(p->s, err);
+	return p->dry_run || p->s->behind ? 0 : store_commit(p->s, err);
 }
 
 int store_prune_step(struct store_prune *p, bool *ret_done, struct err *err)
