@@ -16,7 +16,7 @@
 
 struct typed {
 	struct transfer_options transfer;
-	const char *to, *engine, *name, *resume, *undo;
+	const char *to, *engine, *mode, *name, *resume, *undo;
 	uint64_t health;
 	bool live, keep, no_start, no_volumes, require_full, overwrite, reread;
 	bool json, quiet, verbose, help;
@@ -65,6 +65,13 @@ static int parse_names(
 
 static int take(const struct typed *t, struct migrate_options *o, struct err *err)
 {
+	if (t->mode && strcmp(t->mode, "flat") != 0 && strcmp(t->mode, "layers") != 0)
+		return err_set(err, ERR_USAGE, "--mode takes layers or flat");
+	o->flat = t->mode && strcmp(t->mode, "flat") == 0;
+	if (o->flat && (t->live || t->keep))
+		return err_set(err, ERR_USAGE,
+			"--mode flat is for a container that is stopped: not with --live or "
+			"--keep");
 	if (t->live && t->keep)
 		return err_set(err, ERR_USAGE, "--live and --keep exclude each other");
 	if (t->json && t->quiet)
@@ -92,6 +99,9 @@ static int parse(int argc, char **argv, struct typed *t, struct migrate_options 
 	const struct option_row rows[] = {
 		{ "to", 0, OPTION_TEXT, &t->to, "TARGET", "the target, a name given to dray pair" },
 		ENGINE_OPTION_ROW(&t->engine),
+		{ "mode", 0, OPTION_TEXT, &t->mode, "MODE",
+			"layers (the default): its image and one more; flat: one layer of all its "
+			"files" },
 		{ "name", 0, OPTION_TEXT, &t->name, "NEW", "call it so there" },
 		{ "live", 0, OPTION_FLAG, &t->live, NULL,
 			"send what changes little while it still runs here" },

@@ -175,8 +175,8 @@ static void print_json(const struct migration *m)
 		json_object_update_new(
 			o, json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:o*}", "id", m->made,
 				   "as", m->j.new_name[0] ? m->j.new_name : name_of(m), "mode",
-				   "layers", "layers", (json_int_t)m->layers, "layers_skipped",
-				   (json_int_t)m->layers_skipped, "bytes_total",
+				   m->j.flat ? "flat" : "layers", "layers", (json_int_t)m->layers,
+				   "layers_skipped", (json_int_t)m->layers_skipped, "bytes_total",
 				   (json_int_t)total_bytes(m), "bytes_sent",
 				   (json_int_t)sent_bytes(m), "volumes", volumes_json(m)));
 	if (o && !ok)

@@ -204,6 +204,8 @@ static void on_signal(uv_signal_t *signal, int signum)
 	err_set(&err, ERR_INTERRUPTED, "interrupted");
 	if (r->now)
 		r->now->broken_off = true;
+	if (r->now && r->now->flat)
+		flat_image_cancel(r->now->flat);
 	migration_break_off_leg(r, &err);
 	if (r->line)
 		line_break_off(r->line, &err);

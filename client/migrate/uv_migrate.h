@@ -33,6 +33,7 @@ struct migrate_options {
 	enum report_style style;
 	/* Of a new one: */
 	struct container_choice choice;
+	bool flat;
 	bool keep, no_start, require_full, overwrite, live, reread;
 	uint32_t health_seconds;
 };

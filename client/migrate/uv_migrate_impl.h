@@ -6,6 +6,7 @@
 #pragma once
 
 #include "client/client.h"
+#include "client/migrate/flat_image.h"
 #include "client/migrate/journal.h"
 #include "client/migrate/uv_line.h"
 #include "client/migrate/uv_migrate.h"
@@ -52,7 +53,8 @@ struct migration {
 	struct err err;	 /* the first thing that went wrong */
 	void (*then)(struct migration *m), (*after_drop)(struct migration *m),
 		(*after_live)(struct migration *m);
-	bool pause; /* for the commit */
+	bool pause;		 /* for the commit */
+	struct flat_image *flat; /* in the making; NULL: none */
 };
 
 struct migrate_run {
@@ -100,9 +102,15 @@ void migration_over(struct migration *m);
 
 uint64_t migration_now_ms(void); /* Unix time */
 
-/* --- uv_migrate_source.c --- */
+/* --- uv_migrate_look.c --- */
 
 void migration_begin(struct migration *m);
+
+/* --- uv_migrate_source.c --- */
+
+/* After a call of the engine: false, and it has failed, when that did or the user stopped it. */
+bool migration_went_well(struct migration *m, const struct err *err);
+
 void migration_take_down(struct migration *m, void (*then)(struct migration *m));
 /* `pause`: while its files are read, if it runs. */
 void migration_commit_image(struct migration *m, bool pause, void (*then)(struct migration *m));

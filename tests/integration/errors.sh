@@ -109,7 +109,7 @@ test_an_option_that_is_not_enforced_is_refused() {
 	expect 2 'quota' "$DRAYD" invite --state "$STATE" --name x --quota 1G
 	expect 2 'backup' "$DRAYD" invite --state "$STATE" --name x --allow push,backup
 	expect 2 'append-only' "$DRAYD" invite --state "$STATE" --name x --append-only
-	expect_client 2 'mode' migrate container --to b --mode flat
+	expect_client 2 'compose' migrate --compose shop --to b
 	expect_client 2 'backup' backup --all --to b
 }
 

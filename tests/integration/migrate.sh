@@ -294,6 +294,42 @@ test_a_plan_says_what_would_change_and_touches_nothing() {
 	assert_equal "$(ls "$STATE/migrations")" "" "what the target remembers"
 }
 
+# --- --mode flat ---
+
+# Every file that the container sees, without what an engine puts there itself.
+seen_by() {
+	# shellcheck disable=SC2016 # for the container's shell
+	engine_docker "$1" exec "$2" /bin/sh -c '
+		list() {
+			find / -xdev "$@" ! -path / ! -path "/etc/host*" ! -path /etc/resolv.conf ! -path /etc/mtab \
+				! -path /etc ! -path /dev ! -path "/dev/*" ! -path /proc ! -path /sys ! -path /data \
+				! -path /.dockerenv | sort | tr "\n" "\0"
+		}
+		list | xargs -0 stat -c "%N %F %a %u:%g %s %Y"
+		list -type f | xargs -0 sha256sum'
+}
+
+test_flat_and_layers_bring_the_same_files_and_settings() {
+	local before
+	a volume create flat-data >/dev/null
+	a run -d --name flat --stop-timeout 1 -e MORE=1 -v flat-data:/data "$IMAGE" /bin/sh -c '
+		[ -e /made ] || { echo made >/made; rm /bin/vi; ln /made /again; mkdir -p /x/y; }
+		trap exit TERM; while :; do sleep 0.1; done' >/dev/null
+	sleep 1
+	before=$(seen_by "$A" flat)
+	migrated flat --mode flat
+	assert_equal "$(result "$OUT" mode)" flat "mode"
+	assert_equal "$(result "$OUT" layers)" 1 "layers"
+	assert_equal "$(seen_by "$B" flat)" "$before" "what it sees"
+	! grep -q '"outcome":"not carried"' "$OUT" || fail "not all was carried: $(tail -n 1 "$OUT")"
+	a start flat >/dev/null
+	b rm -f flat >/dev/null
+	b volume rm flat-data >/dev/null
+	migrated flat --mode layers
+	assert_equal "$(seen_by "$B" flat)" "$before" "what it sees in layers"
+	assert_equal "$(unused "$A")" "" "images at the source that nobody uses"
+}
+
 # --- --live ---
 
 # writer NAME: appends numbers to its volume and to its own files, and says each when it is on disk.
@@ -308,7 +344,11 @@ writer() {
 		while :; do
 			n=$((n + 1)); echo $n >>/data/log; echo $n >>/own; sync; echo "wrote $n"
 		done' >/dev/null
-	await 100 "$1 writes" [ -s "$dir/log" ]
+	await 200 "$1 writes" has_lines 20 "$dir/log"
+}
+
+has_lines() {
+	[ "$(wc -l 2>/dev/null <"$2" || echo 0)" -ge "$1" ]
 }
 
 assert_nothing_lost() {
