@@ -8,6 +8,7 @@
 #include "client/push/offer.h"
 #include "client/push/uv_push_impl.h"
 
+#include "common/base/text.h"
 #include <stdlib.h>
 #include <string.h>
 
@@ -261,12 +262,15 @@ static int take_state(struct push *p, const struct msg_image_state *m, struct er
 
 static int take_done(struct push *p, const struct msg_image_done *m, struct err *err)
 {
+	char note[ERR_TEXT_MAX];
+
 	if (p->state != COMMITTING)
 		return err_set(err, ERR_PROTOCOL, "IMAGE_DONE before IMAGE_COMMIT");
-	if (!digest_equal(&m->image, &p->c.image->config))
-		return err_set(
-			err, ERR_VERIFY, "the target's image has another config than the source's");
+	p->result.target_id = m->image;
 	p->result.tags = m->tags;
+	text_escape(note, sizeof(note), m->note.s, m->note.n);
+	if (*note)
+		p->ops.said(p->ctx, note);
 	push_end(p, NULL);
 	return 0;
 }

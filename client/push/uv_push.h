@@ -58,6 +58,7 @@ struct push_result {
 	bool behind;	    /* it held others up; the next try reads for itself */
 	bool sent_all;	    /* nothing that was asked or sent is open */
 	size_t layers, layers_skipped, tags;
+	struct digest target_id; /* what the target's engine calls the image; zeros: not done */
 	bool image_present, config_present;
 	uint64_t bytes_total; /* the image's size as the engine counts it */
 	uint64_t bytes_read;  /* of layers that were read */
@@ -73,6 +74,8 @@ struct push_ops {
 	/* The target has something that it had in no earlier try. */
 	void (*moved)(void *ctx);
 	void (*note)(void *ctx, const char *text);
+	/* The target said something for people. */
+	void (*said)(void *ctx, const char *text);
 	/* `err` NULL: done. The push is gone after the call. */
 	void (*over)(void *ctx, const struct push_result *result, const struct err *err);
 };

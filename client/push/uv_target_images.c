@@ -72,6 +72,13 @@ static void on_note(void *ctx, const char *text)
 	report_note(p->target->s->report, text);
 }
 
+static void on_said(void *ctx, const char *text)
+{
+	struct pair *p = ctx;
+
+	report_said(p->target->s->report, p->shown, text);
+}
+
 /* The target has the job open as long as it was not told. `why` NULL: that was all that was wanted.
  */
 static void abandon_job(struct uv_target *t, const struct push *push, const struct err *why)
@@ -198,6 +205,7 @@ static int start_push(struct uv_target *t, struct pair *p, struct err *err)
 		.progress = on_progress,
 		.moved = on_moved,
 		.note = on_note,
+		.said = on_said,
 		.over = on_over };
 	const struct facts *f = &p->image->facts;
 	struct push_config config = { .loop = t->s->loop,

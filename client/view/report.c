@@ -163,10 +163,15 @@ void report_retry(struct report *r, struct pair_progress *p, const struct err *e
 	report_state(r, p, PAIR_RETRYING, now_ms);
 }
 
-void report_behind(struct report *r, const struct pair_progress *p, const struct err *err)
+void report_said(struct report *r, const struct pair_progress *p, const char *text)
 {
 	if (r->style != REPORT_QUIET)
-		log_info("%s -> %s: %s", p->image, p->target, err->text);
+		log_info("%s -> %s: %s", p->image, p->target, text);
+}
+
+void report_behind(struct report *r, const struct pair_progress *p, const struct err *err)
+{
+	report_said(r, p, err->text);
 }
 
 void report_error(struct report *r, const struct pair_progress *p, const struct err *err)

@@ -69,6 +69,9 @@ void report_error(struct report *r, const struct pair_progress *p, const struct 
 void report_result(
 	struct report *r, const struct pair_progress *p, const struct report_outcome *outcome);
 
+/* A line of the target's, which is no warning. */
+void report_said(struct report *r, const struct pair_progress *p, const char *text);
+
 /* --- report_json.c --- */
 
 void report_json_phase(const struct pair_progress *p);

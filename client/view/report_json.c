@@ -38,17 +38,19 @@ static void print_failed(const struct pair_progress *p, const struct err *err, d
 void report_json_result(const struct pair_progress *p, const struct report_outcome *o)
 {
 	double seconds = (double)(p->ended_ms - p->started_ms) / 1000;
-	char id[DIGEST_TEXT_LEN + 1];
+	char id[DIGEST_TEXT_LEN + 1], target_id[DIGEST_TEXT_LEN + 1];
 
 	if (o->err.code != ERR_NONE) {
 		print_failed(p, &o->err, seconds);
 		return;
 	}
 	digest_text(o->id, id);
+	digest_text(&o->result.target_id, target_id);
 	json_line(json_pack(
-		"{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:b}", "event",
-		"result", "ok", 1, "kind", "image", "name", p->image, "target", p->target, "id", id,
-		"mode", "layers", "layers", (json_int_t)o->result.layers, "layers_skipped",
+		"{s:s, s:b, s:s, s:s, s:s, s:s, s:s?, s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:b}",
+		"event", "result", "ok", 1, "kind", "image", "name", p->image, "target", p->target,
+		"id", id, "target_id", o->dry_run ? NULL : target_id, "mode", "layers", "layers",
+		(json_int_t)o->result.layers, "layers_skipped",
 		(json_int_t)o->result.layers_skipped, "bytes_total",
 		(json_int_t)o->result.bytes_total, "bytes_sent", (json_int_t)o->bytes_sent,
 		"bytes_read", (json_int_t)o->result.bytes_read, "seconds", seconds, "dry_run",

@@ -16,6 +16,8 @@ static bool is_config(const struct oci_search *s, const struct digest *config)
 	CLEANUP(buf_done) struct buf bytes;
 	struct oci_platform platform;
 
+	if (s->config)
+		return digest_equal(config, s->config);
 	buf_init(&bytes, OCI_CONFIG_MAX);
 	return s->get(s->ctx, config, &bytes) == 0 &&
 	       image_config_platform(buf_bytes(&bytes), buf_len(&bytes), &platform, NULL) == 0 &&

@@ -13,7 +13,8 @@
 typedef int oci_get_fn(void *ctx, const struct digest *blob, struct buf *ret);
 
 struct oci_search {
-	const struct digest *at; /* a manifest, or an index of them */
+	const struct digest *at;     /* a manifest, or an index of them */
+	const struct digest *config; /* alone decides, when it is known; else NULL */
 	const struct oci_platform *platform;
 	const struct digest *diff_ids;
 	size_t n_diff_ids;
@@ -21,6 +22,7 @@ struct oci_search {
 	void *ctx;
 };
 
-/* The manifest whose config has this platform and these layers, and that has a layer for each.
+/* The manifest whose config is this one or has this platform and these layers, and that has a layer
+ * for each.
  * False: there is none. oci_document_done(ret) after true. */
 bool oci_search_manifest(const struct oci_search *search, struct oci_document *ret);

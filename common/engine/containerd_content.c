@@ -84,6 +84,7 @@ int containerd_content_manifest(const struct engine_info *info, const struct eng
 	struct oci_document *ret, struct err *err)
 {
 	struct oci_search search = { .at = &image->id,
+		.config = image->config_known ? &image->config : NULL,
 		.platform = &image->platform,
 		.diff_ids = image->diff_ids,
 		.n_diff_ids = image->n_diff_ids,

@@ -24,7 +24,7 @@ int containerd_content_path(const struct engine_info *info, const struct digest 
 int containerd_content_get(const struct engine_info *info, const struct digest *blob,
 	struct buf *ret, struct err *err) MUST_CHECK;
 
-/* The manifest that the engine means by the image: the one whose config has its platform and its
- * layers. oci_document_done(ret) after success. */
+/* The manifest that the engine means by the image: the one with its config, or, when that is not
+ * known, whose config has its platform and its layers. oci_document_done(ret) after success. */
 int containerd_content_manifest(const struct engine_info *info, const struct engine_image *image,
 	struct oci_document *ret, struct err *err) MUST_CHECK;

@@ -190,6 +190,11 @@ void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx)
 	engine_call_start(c, "GET", "/version", ENGINE_INSPECT_MAX, version_done);
 }
 
+const struct engine_info *engine_facts(const struct engine *e)
+{
+	return e->facts_known ? &e->facts : NULL;
+}
+
 void engine_call_with_facts(
 	struct engine_call *c, void (*go)(struct engine_call *c), http_done_fn *failed)
 {

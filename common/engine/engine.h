@@ -58,6 +58,10 @@ bool engine_api_at_least(const struct engine_info *info, unsigned major, unsigne
 typedef void engine_info_fn(void *ctx, const struct engine_info *info, const struct err *err);
 void engine_get_info(struct engine *e, engine_info_fn *fn, void *ctx);
 
+/* What the engine said of itself last; NULL before it was asked, which the calls about images that
+ * the answer concerns do themselves. Changes with the next answer. */
+const struct engine_info *engine_facts(const struct engine *e);
+
 /* --- images --- */
 
 /* An image has two names. With the classic store they are the same; with containerd's, `id` is the
@@ -123,6 +127,7 @@ void engine_get_history(
 /* err NULL on success. */
 typedef void engine_done_fn(void *ctx, const struct err *err);
 
+/* Podman takes a name without a host for one of this machine: it is given the whole one. */
 void engine_tag_image(
 	struct engine *e, const struct digest *id, const char *tag, engine_done_fn *fn, void *ctx);
 

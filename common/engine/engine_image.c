@@ -1,4 +1,5 @@
 #include "common/base/text.h"
+#include "common/cargo/reference.h"
 #include "common/engine/containerd_content.h"
 #include "common/engine/engine_call.h"
 
@@ -193,6 +194,14 @@ static void plain_done(void *ctx, int status, const struct buf *body, const stru
 	call.fn.done(call.ctx, r == 0 ? NULL : &err);
 }
 
+/* A name that is none is left to the engine's judgement. */
+static const char *whole_name(const char *tag, char ret[REFERENCE_TEXT_MAX + 1])
+{
+	struct reference r;
+
+	return reference_parse(tag, &r, NULL) == 0 ? reference_full(&r, ret) : tag;
+}
+
 /* "host:5000/name:tag" at the colon after the last slash; without one the tag is "latest". */
 static char *tag_path(const struct digest *id, const char *tag)
 {
@@ -212,7 +221,9 @@ void engine_tag_image(
 	struct engine *e, const struct digest *id, const char *tag, engine_done_fn *fn, void *ctx)
 {
 	struct engine_call *c = engine_call_new(e, ctx);
-	CLEANUP(cleanup_free) char *path = tag_path(id, tag);
+	char whole[REFERENCE_TEXT_MAX + 1];
+	CLEANUP(cleanup_free)
+	char *path = tag_path(id, e->facts.podman ? whole_name(tag, whole) : tag);
 
 	c->fn.done = fn;
 	engine_call_name(c, "image", tag);

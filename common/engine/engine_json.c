@@ -239,13 +239,14 @@ int engine_json_info(const json_t *o, struct engine_info *ret, struct err *err)
 
 int engine_json_uses_image(const json_t *list, const struct digest *id, bool *ret, struct err *err)
 {
-	char text[DIGEST_TEXT_LEN + 1];
+	char text[DIGEST_TEXT_LEN + 1], hex[DIGEST_HEX_LEN + 1];
 	const json_t *row;
 	size_t i;
 
 	if (!json_is_array(list))
 		return odd(err, "the list of containers is no array");
 	digest_text(id, text);
+	digest_hex(id, hex);
 	*ret = false;
 	json_array_foreach(list, i, row)
 	{
@@ -253,7 +254,8 @@ int engine_json_uses_image(const json_t *list, const struct digest *id, bool *re
 
 		if (!image)
 			return odd(err, "a container without an image");
-		*ret = *ret || strcmp(image, text) == 0;
+		/* Podman leaves the first part out. */
+		*ret = *ret || strcmp(image, text) == 0 || strcmp(image, hex) == 0;
 	}
 	return 0;
 }
@@ -266,11 +268,28 @@ static bool wants_tls(const struct buf *body)
 	return memmem(buf_bytes(body), buf_len(body), text, sizeof(text) - 1) != NULL;
 }
 
+/* Of a load Podman tells how each form that an archive may have did not fit; ours is the second.
+ * What stands before and after it misleads. */
+static const char *useful_part(const char *message, size_t *ret_n)
+{
+	static const char ours[] = "\n * oci-archive: ";
+	const char *at = strstr(message, ours), *end;
+
+	*ret_n = strlen(message);
+	if (!at)
+		return message;
+	at += sizeof(ours) - 1;
+	end = strstr(at, "\n * ");
+	*ret_n = end ? (size_t)(end - at) : strlen(at);
+	return at;
+}
+
 int engine_json_error(int status, const struct buf *body, struct err *err)
 {
 	json_t *o = NULL;
 	const char *message = NULL;
 	char shown[MESSAGE_SHOWN_MAX];
+	size_t n = 0;
 
 	if (status == 400 && wants_tls(body))
 		return err_set(err, ERR_UNREACHABLE,
@@ -279,7 +298,9 @@ int engine_json_error(int status, const struct buf *body, struct err *err)
 	if (engine_json_parse(body, "an error", &o, NULL) == 0)
 		message = json_string_value(json_object_get(o, "message"));
 	if (message)
-		text_escape(shown, sizeof(shown), message, strlen(message));
+		message = useful_part(message, &n);
+	if (message)
+		text_escape(shown, sizeof(shown), message, n);
 	else
 		snprintf(shown, sizeof(shown), "status %d without a reason", status);
 	json_decref(o);

@@ -58,6 +58,20 @@ static int put_manifest(struct load_job *j, const struct load_archive *a, const 
 	return r;
 }
 
+int load_archive_identify(struct load_job *j, struct err *err)
+{
+	CLEANUP(cleanup_free) char *manifest = NULL;
+
+	for (size_t i = 0; i < j->n; i++)
+		if (!j->names[i][0] && j->held[i].media_type)
+			j->blobs[i] = j->held[i];
+	if (docker_archive_oci_manifest(
+		    &j->job.image, buf_len(&j->config), j->blobs, j->n, &manifest, err) != 0)
+		return -1;
+	j->job.id = digest_of(manifest, strlen(manifest));
+	return 0;
+}
+
 static int put_layout(
 	const struct load_job *j, const struct load_archive *a, struct buf *to, struct err *err)
 {

@@ -2,9 +2,10 @@
  * The happy path: OPEN -> is the image there? -> journal -> the engine's load begins -> members,
  * while prefixes are made of the lower ones -> COMMIT -> the prefixes are there -> are the layers
  * that did not come in the engine? -> the documents and the archive's end -> the engine answers ->
- * inspect -> tags -> the prefixes go -> LOADED. A failure anywhere breaks the load off, waits for
- * what is under way, removes what the load made and is then told; prefixes stay for a while when
- * the same push is likely to come again.
+ * inspect -> tags -> the prefixes go -> LOADED. Where the engine calls an image by its manifest,
+ * whether it is there is asked when that is known. A failure anywhere breaks the load off, waits
+ * for what is under way, removes what the load made and is then told; prefixes stay for a while
+ * when the same push is likely to come again.
  */
 #include "server/engine/engine_load_job.h"
 
@@ -49,11 +50,20 @@ int load_job_note(struct load_job *j, struct err *err)
 	return load_journal_write(j->job.host->loads_dir, &j->entry, err);
 }
 
-void load_job_find(struct load_job *j, engine_image_fn *fn)
+void load_job_inspect(struct load_job *j, engine_image_fn *fn)
 {
-	j->found = false;
+	char text[DIGEST_TEXT_LEN + 1];
+
+	digest_text(&j->job.id, text);
 	j->calling = true;
-	engine_find_images(j->job.host->engine, &j->job.image, fn, j);
+	engine_inspect_image(j->job.host->engine, text, fn, j);
+}
+
+bool load_job_by_manifest(const struct load_job *j)
+{
+	const struct engine_info *info = engine_facts(j->job.host->engine);
+
+	return info && info->containerd_store;
 }
 
 /* --- the end --- */
@@ -65,6 +75,7 @@ static void free_job(struct load_job *j)
 	free(j->present);
 	free(j->names);
 	free(j->blobs);
+	free(j->held);
 	free(j->announced);
 	free(j->entry.prefixes);
 	tag_list_done(&j->tags);
@@ -196,7 +207,7 @@ static void end_loaded(struct load_job *j, const struct err *why)
 
 	end_entry(j, why);
 	m.loaded.job = j->job.number;
-	m.loaded.image = j->job.image;
+	m.loaded.id = j->job.id;
 	m.loaded.tags = (uint16_t)j->tags.n;
 	engine_job_reply(&j->job, &m);
 	free_job(j);
@@ -215,7 +226,7 @@ void load_job_loaded(struct load_job *j)
 {
 	load_job_enter(j, LOAD_CLEARING);
 	j->entry.committed = j->committed_before;
-	engine_image_kept(j->job.host, &j->job.image);
+	engine_image_kept(j->job.host, &j->job.id);
 	if (j->tags.n == 0)
 		engine_image_hold(j->job.host, j->job.key, &j->job.image);
 	j->undo = (struct engine_undo){
@@ -228,23 +239,35 @@ void load_job_loaded(struct load_job *j)
 
 /* --- OPEN --- */
 
+static bool is_same(const struct engine_job *a, const struct digest *id)
+{
+	return a->id_known && digest_equal(&a->id, id);
+}
+
 static bool made_by_another(const struct load_job *j)
 {
 	for (const struct engine_job *o = j->job.host->jobs; o; o = o->next)
-		if (o != &j->job && o->makes_image && digest_equal(&o->image, &j->job.image))
+		if (o != &j->job && o->makes_image && is_same(o, &j->job.id))
 			return true;
 	return false;
 }
 
-static int begin(struct load_job *j, bool exists, struct err *err)
+void load_job_identified(struct load_job *j, bool existed)
+{
+	j->job.id_known = true;
+	j->job.makes_image = !existed || made_by_another(j);
+	j->entry.id = j->job.id;
+	j->entry.id_known = true;
+	j->entry.existed = !j->job.makes_image;
+}
+
+static int begin(struct load_job *j, struct err *err)
 {
 	struct engine_host *h = j->job.host;
 
-	j->job.makes_image = !exists || made_by_another(j);
 	j->job.entry = h->next_entry++;
 	j->entry.image = j->job.image;
 	j->entry.job = j->job.entry;
-	j->entry.existed = !j->job.makes_image;
 	memcpy(j->entry.key, j->job.key, strlen(j->job.key) + 1);
 	j->job.journaled = true;
 	if (load_prefixes_adopt(j, err) != 0)
@@ -262,29 +285,37 @@ static void existence_known(void *ctx, const struct engine_image *image, const s
 	struct load_job *j = ctx;
 	struct err err;
 
-	if (image) {
-		j->found = true;
+	if (!load_job_call_over(j, failed && failed->code != ERR_NOT_FOUND ? failed : NULL))
 		return;
-	}
-	if (!load_job_call_over(j, failed))
-		return;
-	if (begin(j, j->found, &err) != 0)
+	/* An engine that had not been asked anything before may turn out to name images otherwise.
+	 */
+	if (!load_job_by_manifest(j))
+		load_job_identified(j, image != NULL);
+	if (begin(j, &err) != 0)
 		load_job_fail(j, &err);
 }
 
+/* By its manifest an image is known when that is, which is at its end. */
 static void go(struct engine_job *job)
 {
-	load_job_find((struct load_job *)job, existence_known);
+	struct load_job *j = (struct load_job *)job;
+	struct err err;
+
+	j->job.id = j->job.image;
+	if (!load_job_by_manifest(j))
+		load_job_inspect(j, existence_known);
+	else if (begin(j, &err) != 0)
+		load_job_fail(j, &err);
 }
 
 /* From here on a failure of the others must leave the image alone: their entries say so before that
  * of the load which brought it goes. */
-static void keep_from_others(struct engine_host *h, const struct digest *image)
+static void keep_from_others(struct engine_host *h, const struct digest *id)
 {
 	struct err err;
 
 	for (struct engine_job *o = h->jobs; o; o = o->next) {
-		if (!o->makes_image || !digest_equal(&o->image, image))
+		if (!o->makes_image || !is_same(o, id))
 			continue;
 		o->makes_image = false;
 		((struct load_job *)o)->entry.existed = true;
@@ -293,10 +324,10 @@ static void keep_from_others(struct engine_host *h, const struct digest *image)
 	}
 }
 
-void engine_image_kept(struct engine_host *h, const struct digest *image)
+void engine_image_kept(struct engine_host *h, const struct digest *id)
 {
-	keep_from_others(h, image);
-	engine_replay_forget(h, image);
+	keep_from_others(h, id);
+	engine_replay_forget(h, id);
 }
 
 /* --- messages --- */
@@ -342,11 +373,12 @@ static int take_layers(
 	j->present = calloc(n + 1, sizeof(j->present[0]));
 	j->names = calloc(n + 1, sizeof(j->names[0]));
 	j->blobs = calloc(n + 1, sizeof(j->blobs[0]));
+	j->held = calloc(n + 1, sizeof(j->held[0]));
 	j->announced = calloc(n + 1, sizeof(j->announced[0]));
 	j->entry.prefixes = calloc(LOAD_PREFIXES_MAX, sizeof(j->entry.prefixes[0]));
 	j->hasher = hasher_new();
-	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->announced ||
-		!j->entry.prefixes || !j->hasher)
+	if (!j->diff_ids || !j->chains || !j->present || !j->names || !j->blobs || !j->held ||
+		!j->announced || !j->entry.prefixes || !j->hasher)
 		return err_nomem(err);
 	for (size_t i = 0; i < n; i++) {
 		j->diff_ids[i] = diff_ids->at[i];

@@ -47,6 +47,7 @@ struct load_job {
 	struct tag_list tags;
 	char (*names)[DOCKER_ARCHIVE_NAME_MAX]; /* by layer: the member that holds it, or "" */
 	struct archive_layer *blobs;		/* by layer: what the archive's manifest says */
+	struct archive_layer *held;		/* by layer that is there: see have_check */
 	bool *announced;			/* by layer, the config last: a MEMBER named it */
 	struct buf config;			/* for the end of the last archive */
 	bool have_config;
@@ -60,9 +61,6 @@ struct load_job {
 	size_t n_calls;
 	struct load_entry entry;   /* as in the journal; owns its list */
 	size_t there;		   /* so many of the lowest layers are in the engine */
-	bool found;		   /* the engine has an image of this config… */
-	bool right;		   /* …and of the layers that were sent */
-	struct digest id;	   /* what the engine calls the one that it made */
 	bool late;		   /* the connection broke behind a whole archive */
 	uint64_t committed_before; /* the same, of an earlier try: Unix time; 0: no */
 
@@ -98,6 +96,16 @@ struct load_archive {
 /* Adds the config, the documents and the end of the archive. */
 int load_archive_end(struct load_job *j, const struct load_archive *a, struct buf *to,
 	struct err *err) MUST_CHECK;
+
+/* Does the engine call an image by its manifest, so that the ID is known only when all layers are?
+ */
+bool load_job_by_manifest(const struct load_job *j);
+
+/* Finds out that ID: of the image of the layers that came and those that are there. */
+int load_archive_identify(struct load_job *j, struct err *err) MUST_CHECK;
+
+/* The ID is known, and whether the engine had the image before; for the entry in the journal. */
+void load_job_identified(struct load_job *j, bool existed);
 
 /* Starts a call for the members to come. */
 int load_call_start(struct load_job *j, struct err *err) MUST_CHECK;
@@ -138,7 +146,7 @@ void load_job_loaded(struct load_job *j);
 /* Small things that both halves use. */
 void load_job_enter(struct load_job *j, enum load_state state);
 void load_job_phase(struct load_job *j, enum engine_phase phase);
-void load_job_find(struct load_job *j, engine_image_fn *fn);
+void load_job_inspect(struct load_job *j, engine_image_fn *fn);	   /* by j->job.id */
 int load_job_note(struct load_job *j, struct err *err) MUST_CHECK; /* the entry, in the journal */
 
 /* To be called at the end of every engine call: false when the job ends, and may be gone. */

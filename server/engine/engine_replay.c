@@ -185,7 +185,12 @@ static void forget_image(struct engine_host *h, struct load_entry *entry)
 		log_warn("%s", err.text);
 }
 
-void engine_replay_forget(struct engine_host *h, const struct digest *image)
+static bool is_about(const struct load_entry *entry, const struct digest *id)
+{
+	return entry->id_known && digest_equal(&entry->id, id);
+}
+
+void engine_replay_forget(struct engine_host *h, const struct digest *id)
 {
 	struct engine_replay *r = &h->replay;
 	struct load_entry *entries;
@@ -193,9 +198,9 @@ void engine_replay_forget(struct engine_host *h, const struct digest *image)
 	size_t n, odd;
 
 	for (size_t i = r->at; i < r->n; i++)
-		if (digest_equal(&r->entries[i].image, image))
+		if (is_about(&r->entries[i], id))
 			r->entries[i].existed = true;
-	if (r->running && digest_equal(&r->undo.entry.image, image))
+	if (r->running && is_about(&r->undo.entry, id))
 		r->undo.entry.existed = true;
 	if (!r->due && !r->running)
 		return;
@@ -204,7 +209,7 @@ void engine_replay_forget(struct engine_host *h, const struct digest *image)
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (digest_equal(&entries[i].image, image) && !engine_entry_is_live(h, &entries[i]))
+		if (is_about(&entries[i], id) && !engine_entry_is_live(h, &entries[i]))
 			forget_image(h, &entries[i]);
 	load_entries_free(entries, n);
 }

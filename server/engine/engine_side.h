@@ -23,7 +23,9 @@ struct engine_job {
 	bool again;	 /* given up, but the same may be asked for again soon */
 	bool leaves;	 /* given up, and leaves prefixes */
 	char *key;
-	struct digest image;
+	struct digest image; /* its config's digest */
+	struct digest id;    /* the engine's, once known */
+	bool id_known;
 	void (*go)(struct engine_job *j); /* while it waits: see engine_job_wait */
 	bool wants_image;		  /* will tag it, or clean it up */
 	bool makes_image;		  /* a load of an image that was not there before */
@@ -45,6 +47,7 @@ struct engine_host {
 	struct engine_job *jobs;
 	uint32_t next_entry;
 	uint64_t started;	   /* Unix time */
+	bool content_hidden;	   /* that containerd's files cannot be read was told */
 	uint64_t mark;		   /* random: no other process's prefixes have it */
 	bool prefixes_pay;	   /* as far as the engine said of itself the last time */
 	struct engine_undo *undos; /* under way */
@@ -89,8 +92,9 @@ void engine_side_failed(struct engine_host *h, uint32_t number, const struct err
 /* Something ended: tells who waits for the host to be idle, when it is. */
 void engine_host_maybe_idle(struct engine_host *h);
 
-/* The image is in the engine and wanted: whatever else made it, or tried to, may not remove it. */
-void engine_image_kept(struct engine_host *h, const struct digest *image);
+/* The image with this ID is in the engine and wanted: whatever else made it, or tried to, may not
+ * remove it. */
+void engine_image_kept(struct engine_host *h, const struct digest *id);
 
 /* An image that the key has brought without giving it a name: it may have a container made of it,
  * whatever names its patterns allow. Forgotten when this process ends. */

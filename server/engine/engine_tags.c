@@ -103,8 +103,6 @@ struct tag_job {
 	struct engine_job job;
 	struct tag_list tags;
 	struct tagging tagging;
-	struct digest id; /* the engine's, of an image that the key may know of */
-	bool found;
 	bool aborted;
 };
 
@@ -115,9 +113,9 @@ static void end(struct tag_job *j, const struct err *err)
 	if (err && !j->aborted) {
 		engine_job_failed(&j->job, err);
 	} else if (!j->aborted) {
-		engine_image_kept(j->job.host, &j->job.image);
+		engine_image_kept(j->job.host, &j->job.id);
 		m.loaded.job = j->job.number;
-		m.loaded.image = j->job.image;
+		m.loaded.id = j->job.id;
 		m.loaded.tags = (uint16_t)j->tags.n;
 		engine_job_reply(&j->job, &m);
 	}
@@ -154,8 +152,8 @@ static void found(void *ctx, const struct engine_image *image, const struct err 
 
 	if (image) {
 		if (may_see(j, image)) {
-			j->found = true;
-			j->id = image->id;
+			j->job.id_known = true;
+			j->job.id = image->id;
 		}
 		return;
 	}
@@ -163,7 +161,7 @@ static void found(void *ctx, const struct engine_image *image, const struct err 
 		end(j, err);
 		return;
 	}
-	if (!j->found) {
+	if (!j->job.id_known) {
 		end_gone(j);
 		return;
 	}
@@ -171,7 +169,7 @@ static void found(void *ctx, const struct engine_image *image, const struct err 
 	m.phase.phase = PHASE_TAGGING;
 	engine_job_reply(&j->job, &m);
 	j->tagging = (struct tagging){ .engine = j->job.host->engine,
-		.image = j->id,
+		.image = j->job.id,
 		.tags = &j->tags,
 		.fn = all_tagged,
 		.ctx = j };

@@ -58,7 +58,7 @@ static void use_known(void *ctx, bool yes, const struct err *err)
 	if (err || yes)
 		target_over(u, !err, err);
 	else
-		engine_remove_image(u->host->engine, &u->id, removed, u);
+		engine_remove_image(u->host->engine, &u->target, removed, u);
 }
 
 /* What an earlier process left had its connection until that one ended, which was before this one
@@ -74,24 +74,18 @@ static bool may_come_late(const struct engine_undo *u)
 	return now >= since && now - since < UNDO_LATE_SECONDS;
 }
 
-static void found(void *ctx, const struct engine_image *image, const struct err *err)
+static void inspected(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	struct engine_undo *u = ctx;
 
-	if (image) {
-		u->found = true;
-		u->tagged = u->tagged || image->n_tags > 0;
-		u->id = image->id;
-		return;
-	}
-	if (err)
-		target_over(u, false, err);
-	else if (!u->found)
+	if (err && err->code == ERR_NOT_FOUND)
 		target_over(u, !may_come_late(u), NULL);
-	else if (u->tagged)
+	else if (err)
+		target_over(u, false, err);
+	else if (image->n_tags > 0)
 		target_over(u, true, NULL);
 	else
-		engine_image_in_use(u->host->engine, &u->id, use_known, u);
+		engine_image_in_use(u->host->engine, &u->target, use_known, u);
 }
 
 /* --- one after the other --- */
@@ -108,22 +102,24 @@ static bool wanted_by_others(const struct engine_undo *u)
 
 static bool image_is_next(const struct engine_undo *u)
 {
-	return u->at == u->entry.n_prefixes && !u->entry.existed && !u->image_left &&
-	       !wanted_by_others(u);
+	return u->at == u->entry.n_prefixes && u->entry.id_known && !u->entry.existed &&
+	       !u->image_left && !wanted_by_others(u);
 }
 
 static void next_target(struct engine_undo *u)
 {
+	char text[DIGEST_TEXT_LEN + 1];
+
 	if (u->at < u->entry.n_prefixes) {
 		u->target = u->entry.prefixes[u->at];
 	} else if (image_is_next(u)) {
-		u->target = u->entry.image;
+		u->target = u->entry.id;
 	} else {
 		end_undo(u);
 		return;
 	}
-	u->found = u->tagged = false;
-	engine_find_images(u->host->engine, &u->target, found, u);
+	digest_text(&u->target, text);
+	engine_inspect_image(u->host->engine, text, inspected, u);
 }
 
 bool engine_undo_start(struct engine_undo *u)

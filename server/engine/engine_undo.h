@@ -28,9 +28,7 @@ struct engine_undo {
 	struct engine_undo *next; /* in host->undos */
 	size_t at;		  /* the prefix that is looked at, or their number: the image */
 	bool image_left;	  /* it was looked at, and stays for now */
-	struct digest target;	  /* its config */
-	bool found, tagged;	  /* an image of this config is there; one has a tag */
-	struct digest id;	  /* the engine's, of one without a tag */
+	struct digest target;	  /* its ID in the engine */
 	struct err err;
 };
 
@@ -66,5 +64,6 @@ void engine_replay_later(struct engine_host *h, const struct err *why);
 /* Is this the entry of a load that runs now? */
 bool engine_entry_is_live(const struct engine_host *h, const struct load_entry *entry);
 
-/* What the journal still says about this image, and no load now under way, is to have no effect. */
-void engine_replay_forget(struct engine_host *h, const struct digest *image);
+/* What the journal still says about the image with this ID in the engine, and no load now under
+ * way, is to have no effect. */
+void engine_replay_forget(struct engine_host *h, const struct digest *id);

@@ -33,13 +33,15 @@ static char *file_path(const char *dir, const struct digest *image, uint32_t job
 
 static json_t *to_json(const struct load_entry *entry)
 {
-	char image[DIGEST_TEXT_LEN + 1];
+	char image[DIGEST_TEXT_LEN + 1], id[DIGEST_TEXT_LEN + 1];
 
 	digest_text(&entry->image, image);
-	return json_pack("{s:s, s:I, s:b, s:I, s:s, s:I, s:o}", "image", image, "job",
-		(json_int_t)entry->job, "existed", entry->existed, "committed",
-		(json_int_t)entry->committed, "key", entry->key, "kept", (json_int_t)entry->kept,
-		"prefixes", oci_digests(entry->prefixes, entry->n_prefixes));
+	digest_text(&entry->id, id);
+	return json_pack("{s:s, s:s?, s:I, s:b, s:I, s:s, s:I, s:o}", "image", image, "id",
+		entry->id_known ? id : NULL, "job", (json_int_t)entry->job, "existed",
+		entry->existed, "committed", (json_int_t)entry->committed, "key", entry->key,
+		"kept", (json_int_t)entry->kept, "prefixes",
+		oci_digests(entry->prefixes, entry->n_prefixes));
 }
 
 int load_journal_write(const char *dir, const struct load_entry *entry, struct err *err)
@@ -86,6 +88,15 @@ static bool from_list(const json_t *list, struct load_entry *ret)
 	return true;
 }
 
+/* Entries of versions that knew the classic store only have none: there it is the config's. */
+static bool take_id(const json_t *id, struct load_entry *ret)
+{
+	ret->id_known = !json_is_null(id);
+	ret->id = ret->image;
+	return !id || !ret->id_known ||
+	       (json_is_string(id) && digest_parse(json_string_value(id), &ret->id, NULL) == 0);
+}
+
 static bool from_json(const json_t *o, struct load_entry *ret)
 {
 	const char *key = json_string_value(json_object_get(o, "key"));
@@ -106,7 +117,8 @@ static bool from_json(const json_t *o, struct load_entry *ret)
 	ret->kept = (uint64_t)kept;
 	if (key)
 		memcpy(ret->key, key, strlen(key) + 1);
-	return from_list(json_object_get(o, "prefixes"), ret);
+	return take_id(json_object_get(o, "id"), ret) &&
+	       from_list(json_object_get(o, "prefixes"), ret);
 }
 
 /* False when the file is no entry, or not the one its name says. */

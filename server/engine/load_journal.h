@@ -13,7 +13,9 @@
 #define LOAD_PREFIXES_MAX 256u /* of an entry */
 
 struct load_entry {
-	struct digest image;
+	struct digest image; /* the config's digest */
+	struct digest id;    /* the engine's, of the image that the load makes */
+	bool id_known;	     /* else the engine has not had all of it yet, and made nothing */
 	uint32_t job;
 	bool existed;	    /* the image was there before: never delete it */
 	uint64_t committed; /* Unix time at which the engine had the whole archive, and later, if
@@ -28,7 +30,7 @@ struct load_entry {
 /* Nothing of what the load made, or might still make, is left to clean up after. */
 static inline bool load_entry_settled(const struct load_entry *entry)
 {
-	return entry->existed && entry->n_prefixes == 0;
+	return (entry->existed || !entry->id_known) && entry->n_prefixes == 0;
 }
 
 /* Makes or replaces the entry's file. */

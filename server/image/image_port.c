@@ -1,6 +1,5 @@
 #include "server/image/image_port.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 static wire_text key_text(const struct image_port *p)
@@ -12,20 +11,12 @@ int image_port_have(const struct image_port *p, const struct digest *image,
 	const struct digest *diff_ids, uint32_t n, struct err *err)
 {
 	struct port_message m = { .type = PORT_HAVE };
-	struct digest *chains = calloc(n + 1, sizeof(*chains));
-	int r;
 
-	if (!chains)
-		return err_nomem(err);
-	for (uint32_t i = 0; i < n; i++)
-		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &diff_ids[i]);
 	m.have.job = p->job;
 	m.have.key = key_text(p);
 	m.have.image = *image;
-	m.have.chains = (wire_digests){ .at = chains, .n = n };
-	r = engine_port_send(p->port, &m, err);
-	free(chains);
-	return r;
+	m.have.diff_ids = (wire_digests){ .at = diff_ids, .n = n };
+	return engine_port_send(p->port, &m, err);
 }
 
 int image_port_open(const struct image_port *p, const struct digest *image,

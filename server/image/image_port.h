@@ -10,7 +10,6 @@ struct image_port {
 	const char *key; /* the key's name */
 };
 
-/* HAVE: the chains are made from the diffIDs. */
 int image_port_have(const struct image_port *p, const struct digest *image,
 	const struct digest *diff_ids, uint32_t n, struct err *err) MUST_CHECK;
 

@@ -28,7 +28,7 @@ uint64_t *image_room_sizes(const struct msg_image_offer *offer)
 
 static bool lacks(const struct port_have_reply *have, uint32_t i)
 {
-	return i >= have->chains.n || !have->chains.p[i];
+	return i >= have->layers.n || !have->layers.p[i];
 }
 
 /* Bytes of the layers that are lacking, each once; *ret_layers counts them. */

@@ -14,6 +14,7 @@
 #include "server/image/image_room.h"
 #include "server/image/uv_image_feed.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,8 +143,8 @@ static void take_have(struct image_job *j, const struct port_have_reply *m)
 		give_up(j, &err);
 		return;
 	}
-	for (uint32_t i = 0; i < j->n_layers && i < m->chains.n; i++) {
-		if (m->chains.p[i])
+	for (uint32_t i = 0; i < j->n_layers && i < m->layers.n; i++) {
+		if (m->layers.p[i])
 			j->layers[i] = LAYER_IN_ENGINE;
 	}
 	j->image_present = m->image_present;
@@ -390,13 +391,17 @@ void image_job_commit(struct image_job *j)
 
 static void take_loaded(struct image_job *j, const struct port_loaded *p)
 {
-	struct message m = { .type = MSG_IMAGE_DONE };
+	struct message m = { .type = MSG_IMAGE_DONE,
+		.image_done = { .job = j->number, .image = p->id, .tags = p->tags } };
+	char note[DIGEST_TEXT_LEN + 64], id[DIGEST_TEXT_LEN + 1];
 
 	j->loaded = true;
 	image_manifest_record(j->c.domain, &j->image, j->names, j->n_layers, &j->tags);
-	m.image_done.job = j->number;
-	m.image_done.image = p->image;
-	m.image_done.tags = p->tags;
+	if (!digest_equal(&p->id, &j->image)) {
+		digest_text(&p->id, id);
+		snprintf(note, sizeof(note), "the engine there calls it %s", id);
+		m.image_done.note = wire_text_of(note, strlen(note));
+	}
 	j->c.ops->send(j->c.ctx, &m);
 	over(j, NULL);
 }

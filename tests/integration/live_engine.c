@@ -107,23 +107,18 @@ static void wait_ms(uint64_t ms)
 
 /* --- images --- */
 
-static struct engine_image found; /* without tags */
+static struct engine_image found;
 static size_t found_tags;
 
 static void on_image(void *ctx, const struct engine_image *image, const struct err *err)
 {
 	on_done(ctx, err);
-	free(found.diff_ids);
-	found = (struct engine_image){ 0 };
+	engine_image_done(&found);
 	if (!image)
 		return;
-	found = *image;
 	found_tags = image->n_tags;
-	found.tags = NULL;
-	found.diff_ids = calloc(image->n_diff_ids + 1, sizeof(found.diff_ids[0]));
-	if (!found.diff_ids)
+	if (engine_image_copy(&found, image, NULL) != 0)
 		exit(1);
-	memcpy(found.diff_ids, image->diff_ids, image->n_diff_ids * sizeof(found.diff_ids[0]));
 }
 
 static bool inspect(struct engine *e, const char *name)
@@ -418,7 +413,7 @@ static void take_reply(const struct port_message *m)
 	case PORT_FILLED:
 		break; /* not asked here */
 	case PORT_HAVE_REPLY:
-		memcpy(net.have, m->have_reply.chains.p, m->have_reply.chains.n);
+		memcpy(net.have, m->have_reply.layers.p, m->have_reply.layers.n);
 		net.image_present = m->have_reply.image_present;
 		waiting = false;
 		break;
@@ -500,15 +495,12 @@ static void net_open(void)
 static void net_have(void)
 {
 	struct port_message m = { .type = PORT_HAVE };
-	struct digest chains[256];
 	const struct saved *s = net.saved;
 
-	for (size_t i = 0; i < s->n; i++)
-		chains[i] = digest_chain(i ? &chains[i - 1] : NULL, &s->diff_ids[i]);
 	m.have.job = net.job;
 	m.have.key = wire_text_of(key, strlen(key));
 	m.have.image = net.image;
-	m.have.chains = (wire_digests){ .at = chains, .n = (uint32_t)s->n };
+	m.have.diff_ids = (wire_digests){ .at = s->diff_ids, .n = (uint32_t)s->n };
 	net_send(&m);
 	wait_for_loop();
 }
@@ -886,7 +878,7 @@ static void case_replay(
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
 	CLEANUP(cleanup_free) char *half = file_join(state, "loads/half.json.tmp.abcdef");
-	struct load_entry entry = { .image = *id, .job = 7 };
+	struct load_entry entry = { .image = *id, .id = *id, .id_known = true, .job = 7 };
 
 	/* As if killed between load and tags. */
 	untag(host);
@@ -907,7 +899,7 @@ static void case_kept(struct engine *b, const char *host, const struct saved *s,
 	const struct digest *id, const char *state)
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
-	struct load_entry entry = { .image = *id, .job = 8 };
+	struct load_entry entry = { .image = *id, .id = *id, .id_known = true, .job = 8 };
 
 	net_reset(s, id);
 	net_open();
@@ -1007,7 +999,11 @@ static void case_wanted_again(struct engine *b, const char *host, const struct s
 	const struct digest *id, const char *state)
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
-	struct load_entry late = { .image = *id, .job = 9, .committed = (uint64_t)time(NULL) };
+	struct load_entry late = { .image = *id,
+		.id = *id,
+		.id_known = true,
+		.job = 9,
+		.committed = (uint64_t)time(NULL) };
 
 	if (!dir || load_journal_write(dir, &late, &last_err) != 0)
 		die("journal");
@@ -1048,9 +1044,11 @@ static void case_late(struct engine *b, const char *host, const struct saved *s,
 	const struct digest *id, const char *state)
 {
 	CLEANUP(cleanup_free) char *dir = file_join(state, "loads");
-	struct load_entry old = {
-		.image = *id, .job = 10, .committed = (uint64_t)time(NULL) - 2 * UNDO_LATE_SECONDS
-	};
+	struct load_entry old = { .image = *id,
+		.id = *id,
+		.id_known = true,
+		.job = 10,
+		.committed = (uint64_t)time(NULL) - 2 * UNDO_LATE_SECONDS };
 	uint64_t from;
 
 	net_reset(s, id);
@@ -1239,8 +1237,8 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++)
 		engine_address_done(&addresses[i]);
 	saved_done(&s);
-	free(image.diff_ids);
-	free(found.diff_ids);
+	engine_image_done(&image);
+	engine_image_done(&found);
 	printf("%s\n", failed ? "some failed" : "all good");
 	return failed;
 }

@@ -76,6 +76,24 @@ static void an_error_body_gives_its_message_escaped(void **state)
 	buf_done(&body);
 }
 
+static void of_podmans_reasons_only_the_one_that_matters_is_told(void **state)
+{
+	static const char text[] =
+		"{\"message\":\"failed to load image: payload does not match any of the supported "
+		"image formats:\\n * oci: parsing \\\"x\\\"\\n * oci-archive: happened during "
+		"read\\n"
+		" * docker-archive: no such file\"}";
+	struct buf body;
+	struct err err = { 0 };
+
+	(void)state;
+	buf_init(&body, 1000);
+	buf_append(&body, text, strlen(text));
+	assert_fails(engine_json_error(500, &body, &err), &err, ERR_ENGINE);
+	assert_string_equal(err.text, "the engine says: happened during read");
+	buf_done(&body);
+}
+
 static void path_arguments_are_encoded(void **state)
 {
 	char *path = engine_path("/images/%s/tag?repo=%s", "a/b:1?x=../%", "r&\xc3\xa9 ~-_.");
@@ -99,6 +117,10 @@ static void a_container_uses_the_image_of_its_id_only(void **state)
 	assert_true(yes);
 	assert_ok(engine_json_uses_image(list, &other, &yes, &err), &err);
 	assert_false(yes);
+	json_decref(list);
+	list = json_pack("[{s:s}]", "ImageID", ID + strlen("sha256:"));
+	assert_ok(engine_json_uses_image(list, &id, &yes, &err), &err);
+	assert_true(yes);
 	json_decref(list);
 }
 
@@ -263,4 +285,5 @@ RUN_TESTS(TEST(a_history_gives_its_steps_from_the_first_on), TEST(steps_of_wrong
 	TEST(a_history_of_other_layers_tells_nothing), TEST(a_history_of_wrong_types_is_refused),
 	TEST(an_inspect_answer_gives_id_layers_and_tags), TEST(absent_layers_and_tags_are_none),
 	TEST(wrong_types_are_refused), TEST(an_error_body_gives_its_message_escaped),
+	TEST(of_podmans_reasons_only_the_one_that_matters_is_told),
 	TEST(path_arguments_are_encoded), TEST(a_container_uses_the_image_of_its_id_only))

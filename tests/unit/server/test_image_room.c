@@ -26,7 +26,7 @@ static int set_up(void **state)
 		f->diff_ids[i] = digest_of(&i, 1);
 		f->sizes[i] = (100 * MB) << i;
 	}
-	f->have.chains = (wire_bytes){ .p = f->present, .n = 3 };
+	f->have.layers = (wire_bytes){ .p = f->present, .n = 3 };
 	f->have.root = wire_text_of(ROOT, strlen(ROOT));
 	*state = f;
 	return 0;

@@ -133,6 +133,44 @@ static void an_entry_with_something_else_for_prefixes_or_key_is_damaged(void **s
 	}
 }
 
+static void the_engines_id_comes_back_and_may_be_unknown(void **state)
+{
+	struct load_entry entry = { .image = digest_of("image", 5), .job = 7 }, *list;
+	struct err err = { 0 };
+	size_t n, odd;
+
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_true(n == 1 && !list[0].id_known && load_entry_settled(&list[0]));
+	load_entries_free(list, n);
+	entry.id = digest_of("manifest", 8);
+	entry.id_known = true;
+	assert_ok(load_journal_write(*state, &entry, &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_true(n == 1 && list[0].id_known && digest_equal(&list[0].id, &entry.id));
+	assert_false(load_entry_settled(&list[0]));
+	load_entries_free(list, n);
+}
+
+/* What a version wrote that knew the classic store only. */
+static void without_an_id_it_is_the_images(void **state)
+{
+	struct digest image = digest_of("image", 5);
+	char hex[DIGEST_HEX_LEN + 1], path[400], text[400];
+	struct load_entry *list;
+	struct err err = { 0 };
+	size_t n, odd;
+
+	digest_hex(&image, hex);
+	snprintf(path, sizeof(path), "%s/%s-1.json", (char *)*state, hex);
+	snprintf(text, sizeof(text),
+		"{\"image\":\"sha256:%s\",\"job\":1,\"existed\":false,\"committed\":0}", hex);
+	assert_ok(file_replace(path, 0600, text, strlen(text), &err), &err);
+	assert_ok(load_journal_list(*state, &list, &n, &odd, &err), &err);
+	assert_true(n == 1 && list[0].id_known && digest_equal(&list[0].id, &image));
+	load_entries_free(list, n);
+}
+
 static void a_missing_directory_holds_none(void **state)
 {
 	struct load_entry *list;
@@ -187,6 +225,7 @@ static void a_file_under_another_name_is_damaged(void **state)
 #define T(name) TEST_WITH(name, make_dir, remove_dir)
 
 RUN_TESTS(T(entries_come_back_until_they_are_removed),
+	T(the_engines_id_comes_back_and_may_be_unknown), T(without_an_id_it_is_the_images),
 	T(an_entry_has_its_prefixes_and_whose_they_are),
 	T(an_entry_from_before_there_were_prefixes_has_none),
 	T(an_entry_with_something_else_for_prefixes_or_key_is_damaged),
