@@ -17,8 +17,9 @@
 struct typed {
 	struct transfer_options transfer;
 	const char *to, *engine, *mode, *name, *resume, *undo;
+	struct option_list maps;
 	uint64_t health;
-	bool live, keep, no_start, no_volumes, require_full, overwrite, reread;
+	bool binds, live, keep, no_start, no_volumes, require_full, overwrite, reread;
 	bool json, quiet, verbose, help;
 };
 
@@ -63,6 +64,20 @@ static int parse_names(
 	return 0;
 }
 
+static int check_maps(const struct option_list *maps, struct err *err)
+{
+	for (size_t i = 0; i < maps->n; i++) {
+		CLEANUP(cleanup_free) char *copy = strdup(maps->items[i]);
+		struct container_path_map map;
+
+		if (!copy)
+			return err_nomem(err);
+		if (container_path_map_parse(copy, &map, err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
 static int take(const struct typed *t, struct migrate_options *o, struct err *err)
 {
 	if (t->mode && strcmp(t->mode, "flat") != 0 && strcmp(t->mode, "layers") != 0)
@@ -83,6 +98,11 @@ static int take(const struct typed *t, struct migrate_options *o, struct err *er
 	o->keep = t->keep;
 	o->no_start = t->no_start;
 	o->choice.name = t->name;
+	o->choice.binds = t->binds;
+	o->maps = t->maps.items;
+	o->n_maps = t->maps.n;
+	if (check_maps(&t->maps, err) != 0)
+		return -1;
 	o->choice.no_volumes = t->no_volumes;
 	o->require_full = t->require_full;
 	o->overwrite = t->overwrite;
@@ -111,8 +131,12 @@ static int parse(int argc, char **argv, struct typed *t, struct migrate_options 
 			"make it there, do not start it" },
 		{ "no-volumes", 0, OPTION_FLAG, &t->no_volumes, NULL,
 			"leave the contents of its volumes here" },
+		{ "binds", 0, OPTION_FLAG, &t->binds, NULL,
+			"send the contents of bind mounts, too" },
+		{ "map", 0, OPTION_LIST, &t->maps, "/SRC=/DST",
+			"what is bound from /SRC here is bound from /DST there" },
 		{ "overwrite", 0, OPTION_FLAG, &t->overwrite, NULL,
-			"replace what volumes of the same names hold there" },
+			"replace what volumes of the same names, or binds, hold there" },
 		{ "require-full", 0, OPTION_FLAG, &t->require_full, NULL,
 			"do not go on unless everything is carried as it is" },
 		{ "health-timeout", 0, OPTION_SECONDS, &t->health, "TIME",
@@ -214,6 +238,10 @@ int cmd_plan_migrate(int argc, char **argv)
 		{ "name", 0, OPTION_TEXT, &t.name, "NEW", "call it so there" },
 		{ "no-volumes", 0, OPTION_FLAG, &t.no_volumes, NULL,
 			"leave the contents of its volumes here" },
+		{ "binds", 0, OPTION_FLAG, &t.binds, NULL,
+			"send the contents of bind mounts, too" },
+		{ "map", 0, OPTION_LIST, &t.maps, "/SRC=/DST",
+			"what is bound from /SRC here is bound from /DST there" },
 		{ "overwrite", 0, OPTION_FLAG, &t.overwrite, NULL,
 			"replace what volumes of the same names hold there" },
 		{ "json", 0, OPTION_FLAG, &t.json, NULL, "one JSON object a line on stdout" },

@@ -82,15 +82,15 @@ static json_t *to_json(const struct journal *j)
 
 	sodium_bin2hex(id, sizeof(id), j->id, sizeof(j->id));
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:b, s:b, s:b, s:b, s:b, s:b, "
-			 "s:b, s:I, s:b, s:b, s:s, s:I, s:I, s:s}",
+			 "s:b, s:s, s:I, s:b, s:b, s:s, s:I, s:I, s:s}",
 		"version", 1, "name", j->name, "container", j->container, "target", j->target, "id",
 		id, "stage", cutover_name(j->stage), "new_name", j->new_name, "keep", j->keep,
 		"no_start", j->no_start, "overwrite", j->overwrite, "no_volumes", j->no_volumes,
 		"require_full", j->require_full, "live", j->live, "binds", j->binds, "flat",
-		j->flat, "health_seconds", (json_int_t)j->health_seconds, "taken_down",
-		j->taken_down, "was_running", j->was_running, "policy", j->policy, "policy_maximum",
-		(json_int_t)j->policy_maximum, "down_ms", (json_int_t)j->down_ms, "image",
-		j->image);
+		j->flat, "maps", j->maps, "health_seconds", (json_int_t)j->health_seconds,
+		"taken_down", j->taken_down, "was_running", j->was_running, "policy", j->policy,
+		"policy_maximum", (json_int_t)j->policy_maximum, "down_ms", (json_int_t)j->down_ms,
+		"image", j->image);
 }
 
 int journal_write(const char *dir, const struct journal *j, struct err *err)
@@ -161,6 +161,7 @@ static bool take_choice(const json_t *o, struct journal *j)
 		  take_bool(o, "require_full", &j->require_full) &&
 		  take_bool(o, "live", &j->live) && take_bool(o, "binds", &j->binds) &&
 		  take_bool(o, "flat", &j->flat) &&
+		  take_text(o, "maps", j->maps, sizeof(j->maps)) &&
 		  take_number(o, "health_seconds", UINT32_MAX, &seconds);
 
 	if (ok)

@@ -21,6 +21,7 @@ struct journal {
 	/* what the user chose */
 	char new_name[256]; /* "": its own */
 	bool flat;	    /* --mode flat */
+	char maps[4096];    /* "/from=/to" of each --map, with newlines between */
 	bool keep, no_start, overwrite, no_volumes, require_full, live, binds;
 	uint32_t health_seconds;
 

@@ -158,7 +158,7 @@ static int open_journal(struct migration *m, struct err *err)
 				m->typed);
 		return -1;
 	}
-	m->journaled = m->offered = true;
+	m->journaled = m->offered = m->resumed = true;
 	return 0;
 }
 
@@ -239,10 +239,12 @@ static void close_run(struct migrate_run *r)
 static void free_migration(struct migration *m)
 {
 	for (size_t i = 0; i < m->n_trees; i++) {
+		free(m->trees[i].name);
 		free(m->trees[i].root);
 		free(m->trees[i].cache);
 	}
 	free(m->trees);
+	free(m->maps_text);
 	json_decref(m->manifest);
 	json_decref(m->report);
 	buf_done(&m->order);

@@ -32,7 +32,9 @@ struct migrate_options {
 	uint64_t retry_for_ms;
 	enum report_style style;
 	/* Of a new one: */
-	struct container_choice choice;
+	struct container_choice choice; /* without maps */
+	const char *const *maps;	/* of --map, as typed and checked */
+	size_t n_maps;
 	bool flat;
 	bool keep, no_start, require_full, overwrite, live, reread;
 	uint32_t health_seconds;

@@ -21,7 +21,7 @@ struct migrate_run;
 
 /* A volume whose contents travel. */
 struct migration_tree {
-	const char *name;   /* at the target; points into the manifest */
+	char *name;	    /* at the target; owned */
 	char *root, *cache; /* owned */
 	struct tree_result result;
 };
@@ -35,6 +35,9 @@ struct migration {
 
 	json_t *manifest;
 	struct buf order;
+	char *maps_text; /* the journal's, cut into maps */
+	struct container_path_map maps[CONTAINER_MAPS_MAX];
+	size_t n_maps;
 	struct migration_tree *trees;
 	size_t n_trees, at; /* at: the tree that is sent */
 	unsigned rounds;    /* of --live */
@@ -46,6 +49,7 @@ struct migration {
 	size_t layers, layers_skipped;
 	char made[65];	 /* the container's ID at the target */
 	json_t *report;	 /* rows; NULL: none yet */
+	bool resumed;	 /* it was begun by an earlier process */
 	bool offered;	 /* the target knows of it */
 	bool broken_off; /* by a signal */
 	bool unknown;	 /* the target may be live */

@@ -68,8 +68,7 @@ static bool has_tree(const struct migration *m, const char *name)
 	return false;
 }
 
-static int add_tree(
-	struct migration *m, const struct container_mount *mount, const char *path, struct err *err)
+static int add_tree(struct migration *m, const char *name, const char *path, struct err *err)
 {
 	struct migration_tree *t = &m->trees[m->n_trees];
 	CLEANUP(cleanup_free) char *what = NULL;
@@ -77,15 +76,48 @@ static int add_tree(
 
 	if (!path || stat(path, &st) != 0)
 		return err_set(err, ERR_FAILED,
-			"the contents of volume %s cannot be read%s%s: run dray as root beside the "
-			"engine, or leave them with --no-volumes",
-			mount->volume, path ? ": " : "", path ? strerror(errno) : "");
-	t->name = mount->volume;
-	t->root = strdup(path);
-	if (!t->root || asprintf(&what, "%s %s", m->run->o->target->name, path) < 0)
-		return err_nomem(err);
+			"the contents of %s cannot be read%s%s: run dray as root beside the "
+			"engine, "
+			"or leave them with --no-volumes",
+			name, path ? ": " : "", path ? strerror(errno) : "");
 	m->n_trees++;
+	t->name = strdup(name);
+	t->root = strdup(path);
+	if (!t->name || !t->root || asprintf(&what, "%s %s", m->run->o->target->name, path) < 0)
+		return err_nomem(err);
 	return journal_tree_cache(what, &t->cache, err);
+}
+
+/* A bind mount's directory, under the name of where it lies at the target. */
+static int add_bind(struct migration *m, const struct container_choice *choice, const char *source,
+	struct err *err)
+{
+	CLEANUP(buf_done) struct buf mapped;
+	struct stat st;
+
+	buf_init(&mapped, VOLUME_NAME_MAX + 1);
+	if (stat(source, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		log_warn("%s is no directory: its contents are not sent", source);
+		return 0;
+	}
+	container_map_path(choice, source, &mapped);
+	if (!buf_ok(&mapped))
+		return err_set(err, ERR_LIMIT, "%s: a path of more than %u bytes", source,
+			VOLUME_NAME_MAX);
+	return has_tree(m, (char *)buf_bytes(&mapped))
+		       ? 0
+		       : add_tree(m, (char *)buf_bytes(&mapped), source, err);
+}
+
+static int find_binds(struct migration *m, const struct container_choice *choice, struct err *err)
+{
+	for (size_t i = 0; m->j.binds && i < container_mount_count(m->manifest); i++) {
+		struct container_mount mount = container_mount_at(m->manifest, i);
+
+		if (mount.source && add_bind(m, choice, mount.source, err) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int find_trees(struct migration *m, const json_t *container, struct err *err)
@@ -107,7 +139,7 @@ static int find_trees(struct migration *m, const json_t *container, struct err *
 				mount.volume);
 			continue;
 		}
-		if (add_tree(m, &mount, path_of(container, mount.target), err) != 0)
+		if (add_tree(m, mount.volume, path_of(container, mount.target), err) != 0)
 			return -1;
 	}
 	return 0;
@@ -178,6 +210,37 @@ static void choose(struct migration *m)
 	randombytes_buf(m->j.id, sizeof(m->j.id));
 }
 
+/* The journal's maps, so that a resumed one has them, too. */
+static int read_maps(struct migration *m, struct err *err)
+{
+	char *rest, *line;
+
+	m->n_maps = 0;
+	free(m->maps_text);
+	m->maps_text = rest = strdup(m->j.maps);
+	if (!rest)
+		return err_nomem(err);
+	while ((line = strsep(&rest, "\n")) && *line && m->n_maps < CONTAINER_MAPS_MAX) {
+		if (container_path_map_parse(line, &m->maps[m->n_maps++], err) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int note_maps(struct migration *m, struct err *err)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < m->run->o->n_maps; i++) {
+		const char *map = m->run->o->maps[i];
+
+		if (strlen(map) + 2 > sizeof(m->j.maps) - n || strchr(map, '\n'))
+			return err_set(err, ERR_USAGE, "--map: too many or too long");
+		n += (size_t)snprintf(m->j.maps + n, sizeof(m->j.maps) - n, "%s\n", map);
+	}
+	return 0;
+}
+
 /* Nobody else may be at work on it, and nothing be unfinished. */
 static int claim(struct migration *m, struct err *err)
 {
@@ -206,7 +269,7 @@ static int take_facts(struct migration *m, const struct container_facts *facts, 
 		snprintf(m->j.name, sizeof(m->j.name), "%s", container_name(m->manifest));
 		snprintf(m->j.container, sizeof(m->j.container), "%s", container_id(m->manifest));
 		choose(m);
-		if (claim(m, err) != 0)
+		if (note_maps(m, err) != 0 || claim(m, err) != 0)
 			return -1;
 		note_state(m);
 	} else if (restore_state(m, err) != 0) {
@@ -215,7 +278,12 @@ static int take_facts(struct migration *m, const struct container_facts *facts, 
 	choice.name = m->j.new_name[0] ? m->j.new_name : NULL;
 	choice.no_volumes = m->j.no_volumes;
 	choice.binds = m->j.binds;
-	if (check_container(m, err) != 0 || find_trees(m, facts->container, err) != 0)
+	if (read_maps(m, err) != 0)
+		return -1;
+	choice.maps = m->maps;
+	choice.n_maps = m->n_maps;
+	if (check_container(m, err) != 0 || find_trees(m, facts->container, err) != 0 ||
+		find_binds(m, &choice, err) != 0)
 		return -1;
 	return container_order_print(m->manifest, &choice, &m->order, err);
 }

@@ -193,6 +193,18 @@ static void started(void *ctx, const struct err *err)
 		m->then(m);
 }
 
+static void surely_stopped(void *ctx, const struct err *err)
+{
+	struct migration *m = ctx;
+
+	if (is_gone(m, err))
+		return;
+	if (err)
+		cannot_go_back(m, err);
+	else
+		engine_start_container(engine_of(m), m->j.container, started, m);
+}
+
 /* The policy first: an engine does not change it while the container is about to end. */
 static void policy_back(void *ctx, const struct err *err)
 {
@@ -202,6 +214,9 @@ static void policy_back(void *ctx, const struct err *err)
 		return;
 	if (err)
 		cannot_go_back(m, err);
+	else if (m->j.was_running && m->resumed)
+		/* The engine may still be at a stop that a process before this one asked for. */
+		engine_stop_container(engine_of(m), m->j.container, -1, surely_stopped, m);
 	else if (m->j.was_running)
 		engine_start_container(engine_of(m), m->j.container, started, m);
 	else

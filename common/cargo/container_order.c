@@ -97,6 +97,8 @@ static bool is_path(const char *s)
 {
 	size_t n = s ? strlen(s) : 0;
 
+	if (n == 1)
+		return s[0] == '/';
 	return n > 1 && n < 4096 && s[0] == '/' && s[n - 1] != '/' && !strstr(s, "/../") &&
 	       !strstr(s, "//") && (n < 3 || strcmp(s + n - 3, "/..") != 0);
 }

@@ -91,8 +91,13 @@ void migrate_drop_half_made(struct migrate_job *j, void (*next)(struct migrate_j
  * into the request. */
 json_t *migrate_volume_body(const struct container_request *request, const char *name);
 
-/* Do its contents travel? */
+/* Do its contents travel? A name that begins with a slash is a bind mount's path at the target. */
 bool migrate_volume_travels(const struct container_order *order, const char *name);
+
+/* ERR_FAILED: there is something at the path that this migration did not bring, and it may not be
+ * replaced. `m` NULL: there is no migration yet. */
+int migrate_check_bind(
+	const struct migration *m, bool overwrite, const char *path, struct err *err) MUST_CHECK;
 
 /* Is there anything in the directory? -1: it cannot be looked into. */
 int migrate_is_empty(const char *dir, bool *ret, struct err *err) MUST_CHECK;

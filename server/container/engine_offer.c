@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- volumes --- */
 
@@ -25,8 +26,70 @@ json_t *migrate_volume_body(const struct container_request *request, const char 
 	return NULL;
 }
 
+/* Is this where a bind mount of the order lies at the target? */
+static bool is_bind(const struct container_order *order, const char *path)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < container_mount_count(order->manifest) && !found; i++) {
+		struct container_mount mount = container_mount_at(order->manifest, i);
+		struct buf mapped;
+
+		if (!mount.source)
+			continue;
+		buf_init(&mapped, VOLUME_NAME_MAX + 1);
+		container_map_path(&order->choice, mount.source, &mapped);
+		found = buf_ok(&mapped) && strcmp((char *)buf_bytes(&mapped), path) == 0;
+		buf_done(&mapped);
+	}
+	return found;
+}
+
+/* One that is filled by this migration already may be filled again. */
+int migrate_check_bind(const struct migration *m, bool overwrite, const char *path, struct err *err)
+{
+	char shown[4 * VOLUME_NAME_MAX + 1];
+	bool empty = false;
+
+	if (overwrite || (m && migration_made(m->binds, path)) || access(path, F_OK) != 0)
+		return 0;
+	if (migrate_is_empty(path, &empty, err) != 0)
+		return -1;
+	if (empty)
+		return 0;
+	return err_set(err, ERR_FAILED,
+		"the target has something in %s: --overwrite replaces it, without --binds it is "
+		"taken "
+		"as it is",
+		text_escape(shown, sizeof(shown), path, strlen(path)));
+}
+
+static int check_binds(const struct migrate_job *j, struct err *err)
+{
+	const struct container_order *order = migrate_order(j);
+	int r = 0;
+
+	for (size_t i = 0; i < container_mount_count(order->manifest) && r == 0; i++) {
+		struct container_mount mount = container_mount_at(order->manifest, i);
+		struct buf mapped;
+
+		if (!mount.source || !order->choice.binds)
+			continue;
+		buf_init(&mapped, VOLUME_NAME_MAX + 1);
+		container_map_path(&order->choice, mount.source, &mapped);
+		if (buf_ok(&mapped))
+			r = migrate_check_bind(j->m, j->flags & MIGRATE_OVERWRITE,
+				(char *)buf_bytes(&mapped), err);
+		buf_done(&mapped);
+	}
+	return r;
+}
+
 bool migrate_volume_travels(const struct container_order *order, const char *name)
 {
+	if (name[0] == '/')
+		return order->choice.binds && is_bind(order, name);
+
 	for (size_t i = 0; i < container_mount_count(order->manifest); i++) {
 		struct container_mount mount = container_mount_at(order->manifest, i);
 
@@ -187,7 +250,7 @@ static int find_out(struct migrate_job *j, const json_t *networks, struct err *e
 	if (network_plan_make(manifest, networks, &j->target, &j->plan, err) != 0 ||
 		check_networks(&j->plan, err) != 0 ||
 		container_findings(manifest, &j->target, &choice, &j->report, err) != 0 ||
-		network_plan_report(&j->plan, &j->report, err) != 0)
+		network_plan_report(&j->plan, &j->report, err) != 0 || check_binds(j, err) != 0)
 		return -1;
 	return container_request_build(manifest, &j->target, &choice, &j->request, err);
 }

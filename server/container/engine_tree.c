@@ -5,6 +5,7 @@
  * which leaves the volume half filled, for the next try or for UNDO; an ABORT, after which the
  * thread is waited for.
  */
+#include "common/base/file.h"
 #include "common/base/log.h"
 #include "common/base/text.h"
 #include "common/tree/tree_restore.h"
@@ -227,9 +228,9 @@ static bool went_well(struct tree_job *j, const struct err *failed)
 	return false;
 }
 
-static int start(struct tree_job *j, const json_t *volume, struct err *err)
+static int start(struct tree_job *j, const char *root, struct err *err)
 {
-	const char *root = migrate_mountpoint(volume);
+
 	struct tree_restore_config config = { .root = root,
 		.update = j->fresh,
 		.devices = j->job.host->grants_of(j->job.host->ctx, j->job.key) & GRANT_DEVICE,
@@ -247,11 +248,11 @@ static int start(struct tree_job *j, const json_t *volume, struct err *err)
 	return uv_worker_start(j->job.host->idle.loop, "dray-volume", &j->worker, err);
 }
 
-static void fill(struct tree_job *j, const json_t *volume)
+static void fill(struct tree_job *j, const char *root)
 {
 	struct err err;
 
-	if (start(j, volume, &err) != 0)
+	if (start(j, root, &err) != 0)
 		end(j, &err);
 	else
 		give_credit(j, ENGINE_CREDIT_MAX);
@@ -262,7 +263,7 @@ static void volume_there(void *ctx, json_t *o, const struct err *failed)
 	struct tree_job *j = ctx;
 
 	if (went_well(j, failed))
-		fill(j, o);
+		fill(j, migrate_mountpoint(o));
 }
 
 /* What is made is in the journal before it is. */
@@ -290,7 +291,7 @@ static void volume_seen(void *ctx, json_t *o, const struct err *failed)
 		return;
 	if (!failed) {
 		j->fresh = j->m->overwrite || migration_made(j->m->volumes, j->volume);
-		fill(j, o);
+		fill(j, migrate_mountpoint(o));
 	} else if (make(j, &err) != 0) {
 		end(j, &err);
 	}
@@ -353,10 +354,29 @@ static int check(struct tree_job *j, const struct port_tree *m, struct err *err)
 	return container_grants_check(h->grants_of(h->ctx, j->job.key), &found->order, err);
 }
 
+/* A bind mount's directory: made with those above it. */
+static int prepare_bind(struct tree_job *j, struct err *err)
+{
+	if (migrate_check_bind(j->m, j->m->overwrite, j->volume, err) != 0 ||
+		migration_will_make(j->m->binds, j->volume, err) != 0 ||
+		migration_journal(j->job.host, j->m, err) != 0)
+		return -1;
+	j->fresh = true;
+	return file_make_dir(j->volume, 0755, err);
+}
+
 static void go(struct engine_job *job)
 {
 	struct tree_job *j = (struct tree_job *)job;
+	struct err err;
 
+	if (j->volume[0] == '/') {
+		if (prepare_bind(j, &err) != 0)
+			end(j, &err);
+		else
+			fill(j, j->volume);
+		return;
+	}
 	j->calling = true;
 	engine_version_object(job->host->engine, version_known, j);
 }

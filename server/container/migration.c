@@ -36,7 +36,8 @@ struct migration *migration_new(
 	*order = (struct container_order){ 0 };
 	m->volumes = json_array();
 	m->networks = json_array();
-	if (m->volumes && m->networks)
+	m->binds = json_array();
+	if (m->volumes && m->networks && m->binds)
 		return m;
 	migration_free(m);
 	return NULL;
@@ -49,6 +50,7 @@ void migration_free(struct migration *m)
 	container_order_done(&m->order);
 	json_decref(m->volumes);
 	json_decref(m->networks);
+	json_decref(m->binds);
 	json_decref(m->report);
 	free(m);
 }
@@ -89,12 +91,13 @@ static char *file_path(const char *dir, const struct migration *m)
 
 static json_t *to_json(const struct migration *m)
 {
-	return json_pack("{s:s, s:s, s:b, s:b, s:b, s:I, s:O, s:s, s:s, s:s, s:b, s:O, s:O, s:O*}",
+	return json_pack(
+		"{s:s, s:s, s:b, s:b, s:b, s:I, s:O, s:s, s:s, s:s, s:b, s:O, s:O, s:O, s:O*}",
 		"key", m->key, "stage", stage_names[m->stage], "overwrite", m->overwrite,
 		"preparing", m->preparing, "started", m->started, "touched", (json_int_t)m->touched,
 		"order", m->order.json, "container", m->container, "image", m->image, "tag", m->tag,
-		"tagged", m->tagged, "volumes", m->volumes, "networks", m->networks, "report",
-		m->report);
+		"tagged", m->tagged, "volumes", m->volumes, "networks", m->networks, "binds",
+		m->binds, "report", m->report);
 }
 
 int migration_write(const char *dir, struct migration *m, struct err *err)
@@ -176,7 +179,8 @@ static bool take_fields(const json_t *o, struct migration *m)
 	       take_text(o, "container", m->container, sizeof(m->container)) &&
 	       take_text(o, "image", m->image, sizeof(m->image)) &&
 	       take_text(o, "tag", m->tag, sizeof(m->tag)) && take_bool(o, "tagged", &m->tagged) &&
-	       take_list(o, "volumes", &m->volumes) && take_list(o, "networks", &m->networks);
+	       take_list(o, "volumes", &m->volumes) && take_list(o, "networks", &m->networks) &&
+	       take_list(o, "binds", &m->binds);
 }
 
 static struct migration *from_json(const uint8_t id[MIGRATION_ID_LEN], json_t *o)

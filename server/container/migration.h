@@ -31,6 +31,7 @@ struct migration {
 	char tag[TAG_LEN_MAX + 1];	      /* the image's name that it is made of; "": none */
 	bool tagged;			      /* which this migration gave it */
 	json_t *volumes, *networks;	      /* names, made by this migration */
+	json_t *binds;			      /* paths that it fills */
 	json_t *report;			      /* the last one; NULL: none */
 
 	/* not in the file: */

@@ -294,6 +294,24 @@ test_a_plan_says_what_would_change_and_touches_nothing() {
 	assert_equal "$(ls "$STATE/migrations")" "" "what the target remembers"
 }
 
+test_bind_mounts_go_where_they_are_mapped_with_what_they_hold() {
+	local config=$SANDBOX/config-bind from=$SANDBOX/srv to=$SANDBOX/elsewhere
+	receiver_invite "$STATE" binder --address "$ADDRESS:$DRAY_PORT" --allow push,migrate,bind |
+		DRAY_CONFIG_DIR=$config host_in a timeout -k 5 20 "$DRAY" pair b >/dev/null
+	odd_files "$from/site"
+	a run -d --name site --stop-timeout 1 -v "$from/site:/site:ro" "$IMAGE" sleep 1000 >/dev/null
+	mkdir -p "$to/site"
+	echo precious >"$to/site/mine"
+	CONFIG=$config refused 1 'something in .*elsewhere/site' site --to b --binds --map "$from=$to"
+	rm "$to/site/mine"
+	CONFIG=$config migrated site --binds --map "$from=$to" --live
+	assert_live B site
+	assert_equal "$(b inspect --format '{{(index .Mounts 0).Source}} {{(index .Mounts 0).RW}}' site)" \
+		"$to/site false" "where it is bound from"
+	assert_equal "$(cd "$to/site" && tar -c --sort=name --numeric-owner . | md5sum)" \
+		"$(cd "$from/site" && tar -c --sort=name --numeric-owner . | md5sum)" "what it holds"
+}
+
 # --- --mode flat ---
 
 # Every file that the container sees, without what an engine puts there itself.

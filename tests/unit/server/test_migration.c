@@ -94,8 +94,8 @@ static void an_order_is_what_it_may_be_and_nothing_else(void **state)
 	static const char *const wrong[] = { ",\"extra\":1", ",\"name\":\"-x\"",
 		",\"name\":\"a/b\"", ",\"name\":\"0123456789ab\"", ",\"binds\":1",
 		",\"maps\":[[\"/a\"]]", ",\"maps\":[[\"/a\",\"b\"]]",
-		",\"maps\":[[\"/a/../b\",\"/b\"]]", ",\"maps\":[[\"/a\",\"/\"]]", ",\"version\":1",
-		",\"maps\":{}" };
+		",\"maps\":[[\"/a/../b\",\"/b\"]]", ",\"maps\":[[\"/a\",\"/b/\"]]",
+		",\"version\":1", ",\"maps\":{}" };
 	static const char *const right[] = { "", ",\"binds\":true", ",\"no_volumes\":false",
 		",\"maps\":[[\"/a\",\"/b\"]]", ",\"name\":\"web_2.x\"" };
 	struct container_order order;
