@@ -118,7 +118,7 @@ static void a_container_uses_the_image_of_its_id_only(void **state)
 	assert_ok(engine_json_uses_image(list, &other, &yes, &err), &err);
 	assert_false(yes);
 	json_decref(list);
-	list = json_pack("[{s:s}]", "ImageID", ID + strlen("sha256:"));
+	list = json_pack("[{s:s}]", "ImageID", &ID[strlen("sha256:")]);
 	assert_ok(engine_json_uses_image(list, &id, &yes, &err), &err);
 	assert_true(yes);
 	json_decref(list);
