@@ -21,25 +21,14 @@ OUT=$SANDBOX/out
 REGISTRY_PORT=5000
 THIRD=classic # to which what has arrived goes on
 
-# --- engines and receivers, by the names old, classic, containerd, podman and rootless ---
+# --- engines and receivers ---
+
+# shellcheck source=tests/support/kinds.sh
+. "$SUPPORT/kinds.sh"
 
 declare -A OPTIONS_OF=([old]='' [classic]='--suite sid' [containerd]='--store containerd' [podman]=--podman
 	[rootless]=--rootless)
 declare -A PORT_OF=([classic]=7751 [containerd]=7752 [podman]=7753 [rootless]=7754 [spoiled]=7755)
-
-engine_of() {
-	echo "$SANDBOX/$1"
-}
-
-state_of() {
-	echo "$SANDBOX/state-$1"
-}
-
-on() {
-	local name=$1
-	shift
-	engine_docker "$(engine_of "$name")" "$@"
-}
 
 need() {
 	local name
@@ -49,53 +38,9 @@ need() {
 	done
 }
 
-start_engine() {
-	local options
-	read -ra options <<<"${OPTIONS_OF[$1]}"
-	engine_start "$(engine_of "$1")" "${options[@]}"
-}
-
-# The receiver of the engine NAME, and a key for it.
-start_receiver() {
-	local name=$1 DRAY_PORT=${PORT_OF[$1]}
-	receiver_start "$(state_of "$name")" "${2:-$(engine_of "$name")}" "$DRAY_PORT" &&
-		receiver_pair "$(state_of "$name")" "$SANDBOX/config-$name" there
-}
-
-start() {
-	start_engine "$1" && start_receiver "$1"
-}
-
 after_failure() {
 	echo "--- the receivers' last lines:"
 	tail -qn 3 "$SANDBOX"/state-*.log
-}
-
-# push FROM TO IMAGE ARGUMENT...
-push() {
-	local from=$1 to=$2
-	shift 2
-	push_json "$SANDBOX/config-$to" "$(engine_of "$from")" "$OUT" "$@" --to there
-}
-
-# The name that an engine is to be asked for: Podman knows whole names only.
-name_on() {
-	case $1 in
-	podman | rootless) echo "docker.io/$2" ;;
-	*) echo "$2" ;;
-	esac
-}
-
-id_on() {
-	images_id "$(engine_of "$1")" "$(name_on "$1" "$2")"
-}
-
-run_on() {
-	on "$1" run --rm --network none "$(name_on "$1" "$2")"
-}
-
-dangling_on() {
-	images_dangling "$(engine_of "$1")"
 }
 
 # What of an engine can outlive it: processes, mounts and cgroups that name its directory.
@@ -153,28 +98,6 @@ make_images() {
 		[ ! -e "$(engine_of "$name")/kind" ] ||
 			images_busybox "$(engine_of "$name")" "$(name_on "$name" t/busybox:1)"
 	done
-}
-
-# assert_arrived FROM TO IMAGE: the same image, of which the target can make a whole archive again.
-assert_arrived() {
-	local from=$1 to=$2 image=$3 name
-	name=$(name_on "$to" "$image")
-	assert_equal "$(images_layers "$(engine_of "$to")" "$name")" "$(images_layers "$(engine_of "$from")" "$image")" \
-		"its layers"
-	assert_equal "$(images_history "$(engine_of "$to")" "$name" | sed 's/|[^|]*$//; s/|[^|]*$//')" \
-		"$(images_history "$(engine_of "$from")" "$image" | sed 's/|[^|]*$//; s/|[^|]*$//')" "its history"
-	on "$to" save -o "$SANDBOX/saved.tar" "$name"
-	assert_equal "$("$SUPPORT/saved_layers" "$SANDBOX/saved.tar")" "$(images_layers "$(engine_of "$from")" "$image")" \
-		"the layers as saved on the target"
-	assert_equal "$(dangling_on "$to")" 0 "images without a tag on the target"
-	assert_equal "$(find "$(state_of "$to")/loads" -name '*.json' | wc -l)" 0 "entries in the journal of loads"
-}
-
-# assert_goes_on TO IMAGE ID: what assert_arrived saved, in a third engine.
-assert_goes_on() {
-	on "$THIRD" load -q -i "$SANDBOX/saved.tar" >/dev/null
-	assert_equal "$(id_on "$THIRD" "$2")" "$3" "ID in the third engine"
-	on "$THIRD" rmi "$2" >/dev/null
 }
 
 # An image is called by its config, but with the containerd store by its manifest.
