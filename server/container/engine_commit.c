@@ -40,6 +40,7 @@ static void certainly_down(struct migrate_job *j)
 	struct err err;
 	json_t *why;
 
+	j->m->started = false; /* it never was up: what it may have written is nobody's */
 	if (enter(j, STAGE_PREPARED, &err) != 0) {
 		migrate_failed(j, &err);
 		return;

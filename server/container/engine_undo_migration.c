@@ -90,8 +90,13 @@ static void one_removed(void *ctx, const struct err *failed)
 {
 	struct migrate_job *j = ctx;
 
-	if (!gone_or(j, failed))
+	if (failed && (failed->code == ERR_UNREACHABLE || failed->code == ERR_INTERRUPTED)) {
+		migrate_failed(j, failed);
 		return;
+	}
+	/* Others may have come to use it: then it is theirs. */
+	if (failed && failed->code != ERR_NOT_FOUND)
+		log_info("what a migration made is left: %s", failed->text);
 	j->at++;
 	next_made(j);
 }

@@ -23,7 +23,7 @@ struct migration {
 	enum migrate_stage stage; /* from OFFERED on */
 	bool overwrite;
 	bool preparing;	  /* a container is being made: one of its name that never ran is ours */
-	bool started;	  /* it was asked to be started, ever: what it wrote is not thrown away */
+	bool started;	  /* it may have been up: what it wrote is not thrown away */
 	uint64_t touched; /* Unix time */
 	struct container_order order;
 	char container[CONTAINER_ID_MAX + 1]; /* "" until it is made */

@@ -263,6 +263,7 @@ test_a_copy_that_does_not_come_up_brings_the_source_back() {
 	assert_equal "$(b ps -q --filter name=sick)" "" "copies that run on the target"
 	assert_equal "$(a inspect --format '{{.HostConfig.RestartPolicy.Name}}' sick)" always "restart policy"
 	assert_grep '"live":"source"' "$OUT"
+	assert_nothing_left sick
 }
 
 test_keep_leaves_the_source_running() {
