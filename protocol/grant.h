@@ -23,8 +23,8 @@ enum grant {
 
 /* The grants that this version knows how to hold a key to. */
 #define GRANTS_ENFORCED                                                                            \
-	((uint32_t)(GRANT_PUSH | GRANT_MIGRATE | GRANT_BIND | GRANT_DEVICE | GRANT_HOSTNS |        \
-		    GRANT_PRIVILEGED))
+	((uint32_t)(GRANT_PUSH | GRANT_MIGRATE | GRANT_BACKUP | GRANT_RESTORE | GRANT_FORGET |     \
+		    GRANT_BIND | GRANT_DEVICE | GRANT_HOSTNS | GRANT_PRIVILEGED))
 
 /* What an invitation gives when it does not say. */
 #define GRANTS_DEFAULT                                                                             \

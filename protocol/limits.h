@@ -17,6 +17,11 @@
 #define MANIFEST_MAX (320u << 10) /* bytes of what is wanted of a container, and of a report */
 #define MIGRATE_MESSAGE_MAX (MANIFEST_MAX + 256u)
 #define VOLUME_NAME_MAX 255u
+#define BACKUP_BLOBS_MAX 1024u /* of a snapshot */
+#define BACKUP_TEXT_MAX 1024u  /* kind, name, host, a blob's role */
+#define BACKUP_ARTIFACT_MAX (256u << 10)
+#define BACKUP_MESSAGE_MAX (512u << 10)
+#define FORGET_MAX 1024u /* snapshots named in one FORGET */
 #define HEALTH_SECONDS_MAX 3600u
 #define FAIL_TEXT_MAX 1000u
 #define KEY_NAME_MAX 62u

@@ -58,6 +58,8 @@ size_t message_max(unsigned type)
 {
 	if (type == MSG_MIGRATE || type == MSG_MIGRATED)
 		return MIGRATE_MESSAGE_MAX;
+	if (type == MSG_BACKUP_COMMIT || type == MSG_RESTORE_STATE)
+		return BACKUP_MESSAGE_MAX;
 	return type == MSG_SEGMENT ? SEGMENT_MESSAGE_MAX : CONTROL_MESSAGE_MAX;
 }
 

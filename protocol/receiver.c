@@ -16,7 +16,7 @@
 
 #define JOBS_MAX 16u
 
-enum job_kind { JOB_IMAGE, JOB_TREE, JOB_CALL };
+enum job_kind { JOB_IMAGE, JOB_TREE, JOB_CALL, JOB_BACKUP, JOB_RESTORE };
 
 struct job {
 	uint32_t number;
@@ -173,6 +173,84 @@ static int take_tree_offer(struct receiver *r, const struct message *m, struct e
 	return 0;
 }
 
+static bool is_text(const wire_text *t, bool may_be_empty)
+{
+	return (t->n > 0 || may_be_empty) && t->n <= BACKUP_TEXT_MAX &&
+	       (t->n == 0 || !memchr(t->s, '\0', t->n));
+}
+
+static int take_backup_offer(struct receiver *r, const struct message *m, struct err *err)
+{
+	const struct msg_backup_offer *o = &m->backup_offer;
+
+	if (check_job(r, m, o->job, err) != 0)
+		return -1;
+	if (!is_text(&o->kind, false) || !is_text(&o->name, false) || !is_text(&o->host, false))
+		return refuse(err, m, "a text that is empty, too long or holds a NUL");
+	if (o->blobs.n > BACKUP_BLOBS_MAX)
+		return refuse(err, m, "too many blobs");
+	open_job(r, JOB_BACKUP);
+	return 0;
+}
+
+static int take_snapshots(struct receiver *r, const struct message *m, struct err *err)
+{
+	const struct msg_snapshots *s = &m->snapshots;
+
+	if (check_job(r, m, s->job, err) != 0)
+		return -1;
+	if (!is_text(&s->kind, true) || !is_text(&s->name, true) || !is_text(&s->host, true))
+		return refuse(err, m, "a text that is too long or holds a NUL");
+	open_job(r, JOB_CALL);
+	return 0;
+}
+
+static int take_forget(struct receiver *r, const struct message *m, struct err *err)
+{
+	const struct msg_forget *f = &m->forget;
+
+	if (check_job(r, m, f->job, err) != 0)
+		return -1;
+	if (f->snapshots.n == 0 || f->snapshots.n > FORGET_MAX)
+		return refuse(err, m, "no snapshots or too many");
+	open_job(r, JOB_CALL);
+	return 0;
+}
+
+static int take_restore(struct receiver *r, const struct message *m, struct err *err)
+{
+	if (check_job(r, m, m->restore.job, err) != 0)
+		return -1;
+	open_job(r, JOB_RESTORE);
+	return 0;
+}
+
+/* RESTORE_PART and RESTORE_DONE. */
+static int take_restore_step(
+	struct receiver *r, const struct message *m, uint32_t number, struct err *err)
+{
+	const struct job *job = find_job(r, number);
+
+	return job && job->kind == JOB_RESTORE ? 0 : refuse(err, m, "no such open job");
+}
+
+static int check_backup_commit(const struct message *m, struct err *err)
+{
+	const struct msg_backup_commit *c = &m->backup_commit;
+	const uint8_t *at = c->roles.raw;
+	wire_text role;
+
+	if (c->blobs.n == 0 || c->blobs.n > BACKUP_BLOBS_MAX || c->roles.n != c->blobs.n)
+		return refuse(err, m, "no blobs, too many, or not a role for each");
+	while (wire_texts_next(&c->roles, &at, &role)) {
+		if (!is_text(&role, false))
+			return refuse(err, m, "a role that is empty, too long or holds a NUL");
+	}
+	if (c->artifact.n == 0 || c->artifact.n > BACKUP_ARTIFACT_MAX)
+		return refuse(err, m, "an artifact that is empty or too large");
+	return 0;
+}
+
 static int take_commit(struct receiver *r, const struct message *m, uint32_t number,
 	enum job_kind kind, struct err *err)
 {
@@ -199,6 +277,13 @@ static int take_fail(struct receiver *r, const struct message *m, struct err *er
 	return 0;
 }
 
+static bool fits_job(const struct job *job, uint8_t role)
+{
+	bool tree = role == ROLE_TREE, image = role == ROLE_LAYER || role == ROLE_CONFIG;
+
+	return (tree && job->kind != JOB_IMAGE) || (image && job->kind != JOB_TREE);
+}
+
 static int take_begin(struct receiver *r, const struct message *m, struct receiver_blob **ret_blob,
 	struct err *err)
 {
@@ -206,14 +291,13 @@ static int take_begin(struct receiver *r, const struct message *m, struct receiv
 	struct job *job = find_job(r, b->job);
 	struct receiver_blob *blob;
 
-	if (!job || job->committed || job->kind == JOB_CALL)
+	if (!job || job->committed || job->kind == JOB_CALL || job->kind == JOB_RESTORE)
 		return refuse(err, m, "no such open job");
 	if (b->blob != r->next_blob)
 		return refuse(err, m, "blob out of order");
 	if (r->n_blobs == BLOBS_OPEN_MAX || job->blobs == JOB_BLOBS_MAX)
 		return refuse(err, m, "too many blobs");
-	if (job->kind == JOB_TREE ? b->role != ROLE_TREE
-				  : b->role != ROLE_LAYER && b->role != ROLE_CONFIG)
+	if (!fits_job(job, b->role))
 		return refuse(err, m, "unknown role");
 	if (b->flags & ~(BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN))
 		return refuse(err, m, "unknown flags");
@@ -362,6 +446,22 @@ int receiver_take(struct receiver *r, const struct message *m, struct receiver_b
 		return take_tree_offer(r, m, err);
 	if (m->type == MSG_TREE_COMMIT)
 		return take_commit(r, m, m->tree_commit.job, JOB_TREE, err);
+	if (m->type == MSG_BACKUP_OFFER)
+		return take_backup_offer(r, m, err);
+	if (m->type == MSG_BACKUP_COMMIT)
+		return check_backup_commit(m, err) != 0
+			       ? -1
+			       : take_commit(r, m, m->backup_commit.job, JOB_BACKUP, err);
+	if (m->type == MSG_SNAPSHOTS)
+		return take_snapshots(r, m, err);
+	if (m->type == MSG_FORGET)
+		return take_forget(r, m, err);
+	if (m->type == MSG_RESTORE)
+		return take_restore(r, m, err);
+	if (m->type == MSG_RESTORE_PART)
+		return take_restore_step(r, m, m->restore_part.job, err);
+	if (m->type == MSG_RESTORE_DONE)
+		return take_restore_step(r, m, m->restore_done.job, err);
 	if (m->type == MSG_BLOB_BEGIN)
 		return take_begin(r, m, ret_blob, err);
 	if (m->type == MSG_BLOB_END)

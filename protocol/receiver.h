@@ -26,7 +26,8 @@ void receiver_free(struct receiver *r);
 
 /*
  * Checks a message of the sender and keeps what it says. Takes IMAGE_OFFER, IMAGE_COMMIT, MIGRATE,
- * TREE_OFFER, TREE_COMMIT, BLOB_BEGIN, ASK_RECIPES, ASK_CHUNKS, ASK_CHUNKS_FULL, BLOB_END, SEGMENT
+ * TREE_OFFER, TREE_COMMIT, BACKUP_OFFER, BACKUP_COMMIT, SNAPSHOTS, FORGET, RESTORE, RESTORE_PART,
+ * RESTORE_DONE, BLOB_BEGIN, ASK_RECIPES, ASK_CHUNKS, ASK_CHUNKS_FULL, BLOB_END, SEGMENT
  * and FAIL; others are ERR_PROTOCOL. On success *ret_blob is the blob that the message is about
  * (NULL if none), valid until the next call; its job may have failed meanwhile.
  */

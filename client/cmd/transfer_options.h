@@ -21,6 +21,10 @@ struct transfer_options {
 #define TRANSFER_ROWS(o)                                                                           \
 	{ "read", 0, OPTION_TEXT, &(o)->read, "HOW",                                               \
 		"direct: the engine's own files; api: through it; auto (the default)" },           \
+		TRANSFER_LINK_ROWS(o)
+
+/* Without what is about reading images. */
+#define TRANSFER_LINK_ROWS(o)                                                                      \
 		{ "compress", 0, OPTION_TEXT, &(o)->compress, "LEVEL",                             \
 			"auto (the default), none, or zstd's 1 to 19" },                           \
 		{ "limit-rate", 0, OPTION_SIZE, &(o)->limit_rate, "RATE",                          \

@@ -54,6 +54,15 @@ void line_finish_tree(struct line *l, const struct tree_result *result, const st
 	fn(l->ctx, result, err);
 }
 
+void line_finish_talk(struct line *l, const struct err *err)
+{
+	line_talk_fn *fn = l->talk_fn;
+
+	l->request = REQUEST_NONE;
+	l->sent = false;
+	fn(l->ctx, err);
+}
+
 void line_finish(struct line *l, const struct err *err)
 {
 	struct err text = *err;
@@ -63,6 +72,8 @@ void line_finish(struct line *l, const struct err *err)
 		finish_call(l, NULL, &text);
 	else if (l->request == REQUEST_TREE)
 		line_finish_tree(l, NULL, &text);
+	else if (l->request == REQUEST_TALK)
+		line_finish_talk(l, &text);
 }
 
 static void on_wait(uv_timer_t *wait)
@@ -85,6 +96,7 @@ void line_try_again(struct line *l, const struct err *err, bool other_form)
 	if (l->closing)
 		return;
 	if ((l->request == REQUEST_CALL && l->call.once) ||
+		(l->request == REQUEST_TALK && !l->talk->may_retry(l->ctx)) ||
 		!retry_failed(&l->retry, &f, now(l), jitter, &wait)) {
 		line_finish(l, err);
 		return;
@@ -153,10 +165,8 @@ static int take_welcome(struct line *l, const struct message *m, struct err *err
 	l->grants = m->welcome.grants;
 	retry_connected(&l->retry, now(l));
 	lanes_welcome(l->lanes, &m->welcome);
-	if (!(l->grants & GRANT_MIGRATE))
-		return err_set(err, ERR_REFUSED,
-			"does not let this key migrate containers (drayd invite --allow "
-			"push,migrate there)");
+	if ((l->grants & l->c.grants) != l->c.grants)
+		return err_set(err, ERR_REFUSED, "%s", l->c.needs);
 	line_go_on(l);
 	return 0;
 }
@@ -211,7 +221,8 @@ static bool is_trees(const struct line *l, const struct message *m)
 	if (m->type == MSG_BLOB_DONE)
 		return tree_push_has_blob(l->push, m->blob_done.blob);
 	if (m->type == MSG_FAIL || m->type == MSG_PROGRESS || m->type == MSG_TREE_STATE ||
-		m->type == MSG_TREE_DONE)
+		m->type == MSG_TREE_DONE || m->type == MSG_BACKUP_STATE ||
+		m->type == MSG_BACKUP_DONE)
 		return m->fail.job == l->job; /* all begin with it */
 	return false;
 }
@@ -251,7 +262,10 @@ static int on_message(void *ctx, const struct message *m, struct err *err)
 		return take_ack(l, &m->ack, err);
 	if (l->push)
 		return is_trees(l, m) ? tree_push_message(l->push, m, err) : 0;
-	if (l->request != REQUEST_CALL || !l->sent || m->fail.job != l->job)
+	if (l->request == REQUEST_TALK && l->sent && m->type != MSG_FAIL)
+		return l->talk->message(l->ctx, m, err);
+	if ((l->request != REQUEST_CALL && l->request != REQUEST_TALK) || !l->sent ||
+		m->fail.job != l->job)
 		return 0;
 	if (m->type == MSG_MIGRATED)
 		return take_answer(l, &m->migrated, err);

@@ -4,7 +4,7 @@
 #include "client/migrate/uv_line.h"
 #include "link/uv_reach.h"
 
-enum request { REQUEST_NONE, REQUEST_CALL, REQUEST_TREE };
+enum request { REQUEST_NONE, REQUEST_CALL, REQUEST_TREE, REQUEST_TALK };
 
 struct line {
 	struct line_config c;
@@ -28,6 +28,8 @@ struct line {
 	struct tree_push *push;
 	void (*progress)(void *ctx, uint64_t done);
 	line_tree_fn *tree_fn;
+	const struct line_talk *talk;
+	line_talk_fn *talk_fn;
 	void *ctx;
 
 	bool closing, handles_closed;
@@ -46,6 +48,8 @@ void line_abandon(struct line *l, const struct err *why);
 /* The request ends. */
 void line_finish(struct line *l, const struct err *err);
 void line_finish_tree(struct line *l, const struct tree_result *result, const struct err *err);
+
+void line_finish_talk(struct line *l, const struct err *err);
 
 /* After the last part of a line that is being closed has ended. */
 void line_maybe_closed(struct line *l);

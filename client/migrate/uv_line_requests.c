@@ -57,6 +57,7 @@ static int send_tree(struct line *l, struct err *err)
 		.conn = uv_reach_conn(l->reach),
 		.lanes = l->lanes,
 		.volume = l->tree.volume,
+		.backup = l->tree.backup,
 		.root = l->tree.root,
 		.cache = l->tree.cache,
 		.reread = l->tree.reread,
@@ -68,6 +69,19 @@ static int send_tree(struct line *l, struct err *err)
 	memcpy(config.migration, l->tree.migration, sizeof(config.migration));
 	l->job = l->next_job++;
 	return tree_push_start(&config, &ops, l, &l->push, err);
+}
+
+static int send_talk(struct line *l, struct err *err)
+{
+	l->job = l->next_job++;
+	return l->talk->begin(l->ctx, uv_reach_conn(l->reach), l->job, err);
+}
+
+static int send_request(struct line *l, struct err *err)
+{
+	if (l->request == REQUEST_TALK)
+		return send_talk(l, err);
+	return l->request == REQUEST_CALL ? send_call(l, err) : send_tree(l, err);
 }
 
 void line_go_on(struct line *l)
@@ -85,7 +99,7 @@ void line_go_on(struct line *l)
 	if (!l->welcomed || l->leaving)
 		return;
 	l->sent = true;
-	r = l->request == REQUEST_CALL ? send_call(l, &err) : send_tree(l, &err);
+	r = send_request(l, &err);
 	if (r != 0)
 		uv_conn_close(uv_reach_conn(l->reach), &err);
 }
@@ -106,6 +120,34 @@ void line_send_tree(struct line *l, const struct line_tree *tree,
 	l->tree_fn = fn;
 	l->ctx = ctx;
 	line_begin(l, REQUEST_TREE);
+}
+
+void line_start_talk(struct line *l, const struct line_talk *talk, line_talk_fn *fn, void *ctx)
+{
+	l->talk = talk;
+	l->talk_fn = fn;
+	l->ctx = ctx;
+	line_begin(l, REQUEST_TALK);
+}
+
+void line_talk_end(struct line *l, const struct err *err)
+{
+	if (l->request != REQUEST_TALK)
+		return;
+	line_hold(l, false);
+	if (err && l->sent)
+		line_abandon(l, err);
+	else
+		retry_moved(&l->retry);
+	line_finish_talk(l, err);
+}
+
+void line_hold(struct line *l, bool hold)
+{
+	if (l->reach && hold)
+		uv_conn_pause(uv_reach_conn(l->reach));
+	else if (l->reach)
+		uv_conn_resume(uv_reach_conn(l->reach));
 }
 
 void line_break_off(struct line *l, const struct err *err)

@@ -10,6 +10,7 @@
 
 #include "client/cmd/exit_code.h"
 #include "common/base/log.h"
+#include "protocol/grant.h"
 
 #include <assert.h>
 #include <signal.h>
@@ -304,6 +305,9 @@ static int start(struct migrate_run *r, struct err *err)
 		.lanes = &r->o->lanes,
 		.level = r->o->level,
 		.retry_for_ms = r->o->retry_for_ms,
+		.grants = GRANT_MIGRATE,
+		.needs = "does not let this key migrate containers (drayd invite --allow "
+			 "push,migrate there)",
 		.retrying = on_retrying,
 		.ctx = r };
 

@@ -181,6 +181,21 @@ static int pump_reading(struct tree_push *p, struct err *err)
 	return r == 0 ? sender_ask(p->sender, err) : r;
 }
 
+static int commit_backup(struct tree_push *p, struct err *err)
+{
+	const struct tree_backup *b = p->c.backup;
+	struct message m = { .type = MSG_BACKUP_COMMIT };
+	struct buf roles CLEANUP(buf_done);
+
+	buf_init(&roles, BACKUP_TEXT_MAX + 2);
+	m.backup_commit.job = p->c.job;
+	m.backup_commit.blobs = (wire_digests){ .at = &p->result.digest, .n = 1 };
+	m.backup_commit.roles = wire_texts_of(&roles, &b->role, 1);
+	m.backup_commit.artifact = (wire_bytes){ .p = (const uint8_t *)b->artifact,
+		.n = (uint32_t)strlen(b->artifact) };
+	return buf_ok(&roles) ? tell(p, &m, err) : err_nomem(err);
+}
+
 static int commit(struct tree_push *p, struct err *err)
 {
 	struct message m = { .type = MSG_TREE_COMMIT, .tree_commit = { .job = p->c.job } };
@@ -188,7 +203,7 @@ static int commit(struct tree_push *p, struct err *err)
 	p->state = COMMITTING;
 	tree_reading_leave(p->reading);
 	p->reading = NULL;
-	return tell(p, &m, err);
+	return p->c.backup ? commit_backup(p, err) : tell(p, &m, err);
 }
 
 static void pump(struct tree_push *p)
@@ -269,6 +284,13 @@ static int start_sending(struct tree_push *p, bool store_empty, struct err *err)
 
 /* --- messages --- */
 
+static void take_snapshot(struct tree_push *p, const struct msg_backup_done *m)
+{
+	p->result.snapshot = m->snapshot;
+	p->result.bytes_total = m->bytes_total;
+	p->result.bytes_new = m->bytes_new;
+}
+
 int tree_push_message(struct tree_push *p, const struct message *m, struct err *err)
 {
 	struct err why;
@@ -282,16 +304,21 @@ int tree_push_message(struct tree_push *p, const struct message *m, struct err *
 	}
 	if (m->type == MSG_PROGRESS)
 		return 0;
-	if (m->type == MSG_TREE_STATE && p->state == OFFERING) {
-		if (start_sending(p, m->tree_state.store_empty, &why) != 0)
+	if (m->type == (p->c.backup ? MSG_BACKUP_STATE : MSG_TREE_STATE) && p->state == OFFERING) {
+		if (start_sending(p,
+			    p->c.backup ? m->backup_state.store_empty : m->tree_state.store_empty,
+			    &why) != 0)
 			end(p, &why);
 		return 0;
 	}
-	if (m->type == MSG_TREE_DONE && p->state == COMMITTING) {
+	if (m->type == (p->c.backup ? MSG_BACKUP_DONE : MSG_TREE_DONE) && p->state == COMMITTING) {
+		if (p->c.backup)
+			take_snapshot(p, &m->backup_done);
 		end(p, NULL);
 		return 0;
 	}
-	if (!p->sender || m->type == MSG_TREE_STATE || m->type == MSG_TREE_DONE)
+	if (!p->sender || (m->type != MSG_TELL_RECIPES && m->type != MSG_TELL_CHUNKS &&
+				  m->type != MSG_BLOB_DONE))
 		return err_set(err, ERR_PROTOCOL, "%s out of place", message_name(m->type));
 	if (sender_take(p->sender, m, err) != 0)
 		return -1;
@@ -309,21 +336,34 @@ static void on_wake(void *ctx)
 		finish(p);
 }
 
+static int offer(struct tree_push *p, struct err *err)
+{
+	const struct tree_backup *b = p->c.backup;
+	struct message m = { .type = b ? MSG_BACKUP_OFFER : MSG_TREE_OFFER };
+
+	if (b) {
+		m.backup_offer.job = p->c.job;
+		m.backup_offer.kind = wire_text_of("volume", strlen("volume"));
+		m.backup_offer.name = wire_text_of(b->name, strlen(b->name));
+		m.backup_offer.host = wire_text_of(b->host, strlen(b->host));
+	} else {
+		m.tree_offer.job = p->c.job;
+		memcpy(m.tree_offer.migration.bytes, p->c.migration, sizeof(p->c.migration));
+		m.tree_offer.volume = wire_text_of(p->c.volume, strlen(p->c.volume));
+	}
+	return tell(p, &m, err);
+}
+
 int tree_push_start(const struct tree_push_config *config, const struct tree_push_ops *ops,
 	void *ctx, struct tree_push **ret, struct err *err)
 {
 	struct tree_push *p = calloc(1, sizeof(*p));
-	struct message m = { .type = MSG_TREE_OFFER };
-
 	if (!p)
 		return err_nomem(err);
 	p->c = *config;
 	p->ops = *ops;
 	p->ctx = ctx;
-	m.tree_offer.job = config->job;
-	memcpy(m.tree_offer.migration.bytes, config->migration, sizeof(config->migration));
-	m.tree_offer.volume = wire_text_of(config->volume, strlen(config->volume));
-	if (uv_wake_new(config->loop, on_wake, p, &p->wake, err) == 0 && tell(p, &m, err) == 0) {
+	if (uv_wake_new(config->loop, on_wake, p, &p->wake, err) == 0 && offer(p, err) == 0) {
 		*ret = p;
 		return 0;
 	}

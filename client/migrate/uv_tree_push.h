@@ -1,5 +1,6 @@
 /*
- * Sends one directory as a tree to one connected target, for a volume of a container on its way.
+ * Sends one directory as a tree to one connected target, for a volume of a container on its way or for a
+ * backup.
  * Loop's thread; ends in exactly one `over`. As client/push/uv_push.h, which sends images.
  */
 #pragma once
@@ -10,12 +11,20 @@
 
 struct tree_push;
 
+/* A tree that becomes a snapshot and fills no volume. */
+struct tree_backup {
+	const char *name, *host; /* of the volume; what this host calls itself */
+	const char *role;	 /* of the blob in the snapshot */
+	const char *artifact;	 /* JSON: what the volume is made anew of */
+};
+
 struct tree_push_config {
 	uv_loop_t *loop;
 	struct uv_conn *conn; /* ready; the owner passes its messages on */
 	struct lanes *lanes;  /* of that session */
 	uint8_t migration[16];
 	const char *volume;	  /* its name at the target */
+	const struct tree_backup *backup; /* NULL: it fills that volume */
 	const char *root, *cache; /* what is read; see tree_scan */
 	bool reread, full_names;
 	uint32_t job, blob; /* the next numbers of the session */

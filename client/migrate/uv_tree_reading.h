@@ -15,6 +15,9 @@ struct tree_result {
 	struct digest digest;
 	uint64_t size;
 	struct tree_report report;
+	/* Of a backup: what the target keeps it as. */
+	struct digest snapshot;
+	uint64_t bytes_total, bytes_new;
 };
 
 struct tree_reading_ops {

@@ -7,6 +7,7 @@
 #define SNAPSHOT_KIND_MAX 32u
 #define SNAPSHOT_NAME_MAX 1024u
 #define SNAPSHOT_HOST_MAX 255u
+#define SNAPSHOT_ROLE_TREE "volume:" /* how the role of a blob begins that is a directory's tree */
 #define SNAPSHOT_SHORT_LEN 12u /* hexadecimal digits of an ID where people read it */
 
 struct snapshot_info {

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define ITEMS_WEIGHT_MAX (1u << 20)
+#define SEGMENT_LEVEL 3 /* zstd's */
 
 struct rebuild {
 	struct depot_domain *domain;
@@ -23,6 +24,7 @@ struct rebuild {
 	void (*wake)(void *ctx);
 	void *wake_ctx;
 	struct queue *items;
+	struct segment_builder *segments; /* NULL: bytes are wanted */
 	pthread_t thread;
 	pthread_mutex_t lock;
 	pthread_cond_t news;
@@ -90,6 +92,45 @@ static int on_bytes(
 	if (i)
 		memcpy(i->bytes, bytes, n);
 	return give(ctx, i, err);
+}
+
+static int on_no_bytes(
+	void *ctx, const struct rebuild_blob *b, const uint8_t *bytes, size_t n, struct err *err)
+{
+	(void)ctx;
+	(void)b;
+	(void)bytes;
+	(void)n;
+	(void)err;
+	return 0;
+}
+
+/* The chunks gathered so far, if there are any. */
+static int give_segment(struct rebuild *r, const struct rebuild_blob *b, struct err *err)
+{
+	struct buf record CLEANUP(buf_done);
+	struct rebuild_item *i;
+
+	buf_init(&record, SEGMENT_RECORD_MAX);
+	if (segment_builder_empty(r->segments))
+		return 0;
+	if (segment_builder_seal(r->segments, SEGMENT_LEVEL, &record, err) != 0)
+		return -1;
+	i = item_new(b, REBUILD_SEGMENT, buf_len(&record));
+	if (i)
+		memcpy(i->bytes, buf_bytes(&record), i->n);
+	return give(r, i, err);
+}
+
+static int on_chunk(void *ctx, enum chunk_kind kind, const struct digest *name,
+	const uint8_t *bytes, size_t n, struct err *err)
+{
+	struct rebuild *r = ctx;
+
+	/* Only the thread takes blobs off the list, and it is at the first one. */
+	if (!segment_builder_fits(r->segments, n) && give_segment(r, r->first, err) != 0)
+		return -1;
+	return segment_builder_add(r->segments, name, kind, bytes, n, err);
 }
 
 /* The next name of a stream: 1 with *ret, 0 at the stream's end, -1 when stopping. Waits for it. */
@@ -199,6 +240,8 @@ static int rebuild_one(
 		return -1;
 	if (is_stopping(r))
 		return err_set(err, ERR_INTERRUPTED, "stopped");
+	if (r->segments && give_segment(r, b, err) != 0)
+		return -1;
 	return give_end(r, b, outcome, damaged, err);
 }
 
@@ -245,7 +288,8 @@ static void *work(void *arg)
 	struct rebuild *r = arg;
 	struct err err = { 0 };
 	struct rebuild_stream_ops ops = {
-		.bytes = on_bytes,
+		.bytes = r->segments ? on_no_bytes : on_bytes,
+		.chunk = r->segments ? on_chunk : NULL,
 		.name = on_name,
 		.stopping = is_stopping,
 		.missing = on_missing,
@@ -271,13 +315,17 @@ static void *work(void *arg)
 
 /* --- the loop's side --- */
 
-int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
-	void *ctx, struct rebuild **ret, struct err *err)
+/* Takes over `segments`, which may be NULL. */
+static int start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
+	void *ctx, struct segment_builder *segments, struct rebuild **ret, struct err *err)
 {
 	struct rebuild *r = calloc(1, sizeof(*r));
 
-	if (!r)
+	if (!r) {
+		segment_builder_free(segments);
 		return err_nomem(err);
+	}
+	r->segments = segments;
 	r->domain = domain;
 	r->pin = pin;
 	r->wake = wake;
@@ -285,6 +333,7 @@ int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*
 	r->last = &r->first;
 	r->items = queue_new(ITEMS_WEIGHT_MAX);
 	if (!r->items) {
+		segment_builder_free(segments);
 		free(r);
 		return err_nomem(err);
 	}
@@ -293,12 +342,27 @@ int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*
 	pthread_cond_init(&r->news, NULL);
 	if (pthread_create(&r->thread, NULL, work, r) != 0) {
 		queue_free(r->items, NULL);
+		segment_builder_free(segments);
 		free(r);
 		return err_set(err, ERR_FAILED, "cannot start a thread");
 	}
 	pthread_setname_np(r->thread, "dray-rebuild");
 	*ret = r;
 	return 0;
+}
+
+int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
+	void *ctx, struct rebuild **ret, struct err *err)
+{
+	return start(domain, pin, wake, ctx, NULL, ret, err);
+}
+
+int rebuild_start_segments(struct depot_domain *domain, const struct uv_pin *pin,
+	void (*wake)(void *ctx), void *ctx, struct rebuild **ret, struct err *err)
+{
+	struct segment_builder *segments = segment_builder_new();
+
+	return segments ? start(domain, pin, wake, ctx, segments, ret, err) : err_nomem(err);
 }
 
 void rebuild_stop(struct rebuild *r)
@@ -335,6 +399,7 @@ void rebuild_free(struct rebuild *r)
 	}
 	pthread_cond_destroy(&r->news);
 	pthread_mutex_destroy(&r->lock);
+	segment_builder_free(r->segments);
 	free(r);
 }
 

@@ -15,6 +15,7 @@ struct rebuild;
 enum rebuild_kind {
 	REBUILD_BEGIN, /* a blob of `size` bytes starts */
 	REBUILD_BYTES, /* the next `n` bytes of it */
+	REBUILD_SEGMENT, /* instead of bytes: the record of a segment with the next chunks */
 	REBUILD_END,   /* `outcome`: only BLOB_STORED means that the bytes hash to the digest */
 	REBUILD_ERROR, /* the store failed: `err`; nothing follows */
 };
@@ -42,6 +43,12 @@ void rebuild_item_free(struct rebuild_item *i);
  * an item is there after there was none, and when the thread has ended. */
 int rebuild_start(struct depot_domain *domain, const struct uv_pin *pin, void (*wake)(void *ctx),
 	void *ctx, struct rebuild **ret, struct err *err) MUST_CHECK;
+
+/* The same, for one who rebuilds the blobs elsewhere: segments with all chunks that a blob is made
+ * of, recipe chunks included, each before what is made of it and as often as it is needed; those of
+ * a blob lie between its BEGIN and its END. The bytes are put together and hashed all the same. */
+int rebuild_start_segments(struct depot_domain *domain, const struct uv_pin *pin,
+	void (*wake)(void *ctx), void *ctx, struct rebuild **ret, struct err *err) MUST_CHECK;
 
 /* All of these are called on the loop's thread. */
 

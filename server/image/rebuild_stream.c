@@ -144,6 +144,9 @@ static int next_recipe(struct rebuild_stream *s, enum recipe_stream stream, stru
 	r = read_chunk(s, &recipe.name, &place, &bytes, err);
 	if (r != STEP_OK)
 		return r;
+	if (s->ops.chunk && s->ops.chunk(s->ctx, CHUNK_RECIPE, &recipe.name, bytes, place.len,
+				    err) != 0)
+		return -1;
 	if (recipe_decode(stream, bytes, place.len, w->ops, &n, err) != 0) {
 		s->outcome = BLOB_DAMAGED;
 		return STEP_LOST;
@@ -224,6 +227,10 @@ static int give_chunk(struct rebuild_stream *s, struct walk *w, uint64_t max, st
 	r = read_chunk(s, &op->name, place, &bytes, err);
 	if (r != STEP_OK)
 		return r;
+	if (s->ops.chunk && w->done == 0 &&
+		s->ops.chunk(s->ctx, w == s->walks ? CHUNK_DATA : CHUNK_SKELETON, &op->name, bytes,
+			place->len, err) != 0)
+		return -1;
 	n = min_u64(n, GIVE_MAX);
 	bytes += from + w->done;
 	w->done += n;

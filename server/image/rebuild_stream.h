@@ -25,6 +25,10 @@ struct rebuild_stream_ops {
 	/* The next bytes of the blob; may wait. */
 	int (*bytes)(void *ctx, const struct rebuild_blob *b, const uint8_t *bytes, size_t n,
 		struct err *err);
+	/* A chunk is needed for what follows, recipe chunks included; given whole, before the bytes
+	 * that are made of it, and again when it is needed again. NULL: nobody wants to know. */
+	int (*chunk)(void *ctx, enum chunk_kind kind, const struct digest *name,
+		const uint8_t *bytes, size_t n, struct err *err);
 	/* The name of recipe chunk `at` of a stream: 1, or 0 at its end, or -1 to stop. May wait.
 	 */
 	int (*name)(void *ctx, struct rebuild_blob *b, enum recipe_stream stream, size_t at,

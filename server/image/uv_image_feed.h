@@ -22,7 +22,8 @@ struct image_feed_ops {
 	void (*failed)(void *ctx, const struct err *err);
 };
 
-/* `pin` is the job's, the feed ends it; `job` is the port's number. */
+/* `pin` is the job's, the feed ends it; `job` is the port's number. `port` NULL: the blobs are only
+ * checked and recorded, and no member is asked for. */
 int image_feed_new(uv_loop_t *loop, struct depot_domain *domain, struct uv_pin *pin,
 	struct engine_port *port, uint32_t job, const struct image_feed_ops *ops, void *ctx,
 	struct image_feed **ret, struct err *err) MUST_CHECK;

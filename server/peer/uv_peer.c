@@ -199,10 +199,13 @@ static int take_message(struct uv_peer *p, const struct message *m, struct err *
 		uv_peer_take_tree_offer(p, &m->tree_offer);
 	} else if (m->type == MSG_MIGRATE) {
 		uv_peer_take_call(p, &m->migrate);
-	} else if (m->type == MSG_IMAGE_COMMIT || m->type == MSG_TREE_COMMIT) {
-		j = uv_peer_find_job(p, m->image_commit.job); /* both begin with it */
+	} else if (m->type == MSG_IMAGE_COMMIT || m->type == MSG_TREE_COMMIT ||
+		   m->type == MSG_BACKUP_COMMIT) {
+		j = uv_peer_find_job(p, m->image_commit.job); /* all begin with it */
 		if (j)
-			peer_job_commit(*j);
+			peer_job_commit(*j, m);
+	} else if (uv_peer_take_store(p, m)) {
+		return 0;
 	} else if (m->type == MSG_FAIL) {
 		j = uv_peer_find_job(p, m->fail.job);
 		if (j)
@@ -291,6 +294,11 @@ static void on_ready(void *ctx)
 		uv_peer_fail(p, &err);
 }
 
+static void on_room(void *ctx)
+{
+	uv_peer_room(ctx);
+}
+
 static bool find_key(void *ctx, const uint8_t public_key[KEY_LEN], const uint8_t token_id[16],
 	struct session_peer *ret)
 {
@@ -302,7 +310,7 @@ static bool find_key(void *ctx, const uint8_t public_key[KEY_LEN], const uint8_t
 void uv_peer_accept(struct server *server, uv_stream_t *listener)
 {
 	static const struct uv_conn_ops ops = {
-		.ready = on_ready, .message = on_message, .closed = on_closed
+		.ready = on_ready, .message = on_message, .room = on_room, .closed = on_closed
 	};
 	struct uv_peer *p = calloc(1, sizeof(*p));
 	struct session_config config = { .own = keyring_own_key(server->keyring),

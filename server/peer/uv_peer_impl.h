@@ -27,6 +27,7 @@ struct uv_peer {
 	struct peer_job jobs[JOBS_MAX];
 	size_t n_jobs;
 	uint64_t stored;
+	uint64_t sent_segments; /* of restores */
 	bool paused;			  /* all connections of the session are */
 	struct uv_peer *lanes[LANES_MAX]; /* by number, from 1; NULL: not open */
 	struct uv_peer
@@ -57,6 +58,25 @@ const struct peer_job *uv_peer_find_job(const struct uv_peer *p, uint32_t number
 void uv_peer_take_offer(struct uv_peer *p, const struct msg_image_offer *o);
 void uv_peer_take_tree_offer(struct uv_peer *p, const struct msg_tree_offer *o);
 void uv_peer_take_call(struct uv_peer *p, const struct msg_migrate *m);
+
+/* --- uv_peer_store.c --- */
+
+/* A message about backups, snapshots and restores; false: it is about something else. */
+bool uv_peer_take_store(struct uv_peer *p, const struct message *m);
+
+/* The connection takes more. */
+void uv_peer_room(struct uv_peer *p);
+
+/* --- uv_peer_jobs.c, for the above --- */
+
+void uv_peer_add_job(struct uv_peer *p, struct peer_job job);
+
+/* FAIL for a job that does not begin. */
+void uv_peer_refuse_job(struct uv_peer *p, uint32_t job, const struct err *why);
+
+/* A job is over, well or not; `what` is said of it when it was well. */
+void uv_peer_job_over(struct uv_peer *p, const void *job, uint32_t number, const char *what,
+	const struct err *err);
 
 /* The client has given it up. */
 void uv_peer_abort_job(struct uv_peer *p, struct peer_job job);

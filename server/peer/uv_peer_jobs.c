@@ -26,8 +26,7 @@ static void remove_job(struct uv_peer *p, const void *job)
 	}
 }
 
-/* A job is over, well or not; `what` is said of it when it was well. */
-static void job_over(struct uv_peer *p, const void *job, uint32_t number, const char *what,
+void uv_peer_job_over(struct uv_peer *p, const void *job, uint32_t number, const char *what,
 	const struct err *err)
 {
 	if (err) {
@@ -41,17 +40,17 @@ static void job_over(struct uv_peer *p, const void *job, uint32_t number, const 
 
 static void on_image_over(void *ctx, struct image_job *j, const struct err *err)
 {
-	job_over(ctx, j, image_job_number(j), "loaded and tagged", err);
+	uv_peer_job_over(ctx, j, image_job_number(j), "loaded and tagged", err);
 }
 
 static void on_tree_over(void *ctx, struct tree_job *j, const struct err *err)
 {
-	job_over(ctx, j, tree_job_number(j), "a volume is filled", err);
+	uv_peer_job_over(ctx, j, tree_job_number(j), "a volume is filled", err);
 }
 
 static void on_call_over(void *ctx, struct migrate_call *c, const struct err *err)
 {
-	job_over(ctx, c, migrate_call_number(c), "a call about a container is answered", err);
+	uv_peer_job_over(ctx, c, migrate_call_number(c), "a call about a container is answered", err);
 }
 
 static const struct image_job_ops image_ops = { .send = uv_peer_send, .over = on_image_over };
@@ -77,7 +76,7 @@ static int check_offer(const struct uv_peer *p, const struct msg_image_offer *o,
 	return 0;
 }
 
-static void refuse_offer(struct uv_peer *p, uint32_t job, const struct err *why)
+void uv_peer_refuse_job(struct uv_peer *p, uint32_t job, const struct err *why)
 {
 	struct message m = message_fail(job, why);
 
@@ -85,7 +84,7 @@ static void refuse_offer(struct uv_peer *p, uint32_t job, const struct err *why)
 	log_warn("%s (%s): %s", p->name, p->where, why->text);
 }
 
-static void add_job(struct uv_peer *p, struct peer_job job)
+void uv_peer_add_job(struct uv_peer *p, struct peer_job job)
 {
 	p->jobs[p->n_jobs++] = job;
 	peer_job_stored(job, p->stored);
@@ -108,10 +107,10 @@ void uv_peer_take_offer(struct uv_peer *p, const struct msg_image_offer *o)
 		err_set(&err, ERR_AGAIN, "the receiver is stopping");
 	if (p->server->stopping || check_offer(p, o, &err) != 0 ||
 		image_job_start(&config, o, &job.image, &err) != 0) {
-		refuse_offer(p, o->job, &err);
+		uv_peer_refuse_job(p, o->job, &err);
 		return;
 	}
-	add_job(p, job);
+	uv_peer_add_job(p, job);
 	digest_text(&o->image, image);
 	log_info("%s (%s): offers %s", p->name, p->where, image);
 }
@@ -132,9 +131,9 @@ void uv_peer_take_tree_offer(struct uv_peer *p, const struct msg_tree_offer *o)
 	if (p->server->stopping)
 		err_set(&err, ERR_AGAIN, "the receiver is stopping");
 	if (p->server->stopping || tree_job_start(&config, o, &job.tree, &err) != 0)
-		refuse_offer(p, o->job, &err);
+		uv_peer_refuse_job(p, o->job, &err);
 	else
-		add_job(p, job);
+		uv_peer_add_job(p, job);
 }
 
 void uv_peer_take_call(struct uv_peer *p, const struct msg_migrate *m)
@@ -151,9 +150,9 @@ void uv_peer_take_call(struct uv_peer *p, const struct msg_migrate *m)
 	if (p->server->stopping)
 		err_set(&err, ERR_AGAIN, "the receiver is stopping");
 	if (p->server->stopping || migrate_call_start(&config, m, &job.call, &err) != 0)
-		refuse_offer(p, m->job, &err);
+		uv_peer_refuse_job(p, m->job, &err);
 	else
-		add_job(p, job);
+		uv_peer_add_job(p, job);
 }
 
 void uv_peer_abort_job(struct uv_peer *p, struct peer_job job)

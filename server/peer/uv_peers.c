@@ -19,7 +19,9 @@ void uv_peer_dispatch(struct server *server, const struct port_message *m)
 
 	for (struct uv_peer *p = server->peers; p; p = p->next) {
 		for (size_t i = 0; i < p->n_jobs; i++) {
-			if (peer_job_port_number(&p->jobs[i]) == number) {
+			uint32_t its;
+
+			if (peer_job_port_number(&p->jobs[i], &its) && its == number) {
 				peer_job_port(p->jobs[i], m);
 				return;
 			}
