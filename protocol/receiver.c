@@ -7,8 +7,8 @@
 #include "protocol/receiver.h"
 
 #include "protocol/limits.h"
-#include "protocol/migrate.h"
 #include "protocol/number_set.h"
+#include "protocol/receiver_check.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -117,111 +117,14 @@ static void open_job(struct receiver *r, enum job_kind kind)
 	r->jobs[r->n_jobs++] = (struct job){ .number = r->next_job++, .kind = kind };
 }
 
-static int take_offer(struct receiver *r, const struct message *m, struct err *err)
+/* A message that begins a job. */
+static int take_opening(
+	struct receiver *r, const struct message *m, enum job_kind kind, struct err *err)
 {
-	const struct msg_image_offer *o = &m->image_offer;
-	const uint8_t *at = o->tags.raw;
-	wire_text tag;
-
-	if (check_job(r, m, o->job, err) != 0)
+	/* All of them begin with the job. */
+	if (check_job(r, m, m->image_offer.job, err) != 0 || receiver_check(m, err) != 0)
 		return -1;
-	if (o->diff_ids.n > OFFER_LAYERS_MAX)
-		return refuse(err, m, "too many layers");
-	if (o->sizes.n != 0 && o->sizes.n != o->diff_ids.n)
-		return refuse(err, m, "not one size for each layer");
-	if (o->tags.n > OFFER_TAGS_MAX)
-		return refuse(err, m, "too many tags");
-	while (wire_texts_next(&o->tags, &at, &tag)) {
-		if (tag.n == 0 || tag.n > TAG_LEN_MAX || memchr(tag.s, '\0', tag.n))
-			return refuse(err, m, "a tag is empty, too long or holds a NUL");
-	}
-	open_job(r, JOB_IMAGE);
-	return 0;
-}
-
-static int take_migrate(struct receiver *r, const struct message *m, struct err *err)
-{
-	const struct msg_migrate *g = &m->migrate;
-	bool offer = g->verb == MIGRATE_OFFER;
-	uint8_t flags = offer			    ? MIGRATE_OVERWRITE
-			: g->verb == MIGRATE_COMMIT ? MIGRATE_NO_START
-						    : 0;
-
-	if (check_job(r, m, g->job, err) != 0)
-		return -1;
-	if (g->verb == 0 || g->verb >= MIGRATE_VERBS_END)
-		return refuse(err, m, "unknown verb");
-	if (g->flags & ~flags)
-		return refuse(err, m, "unknown flags");
-	if (offer != (g->manifest.n > 0) || g->manifest.n > MANIFEST_MAX)
-		return refuse(err, m, "a manifest that is missing, out of place or too large");
-	if (g->seconds > HEALTH_SECONDS_MAX)
-		return refuse(err, m, "too long a time");
-	open_job(r, JOB_CALL);
-	return 0;
-}
-
-static int take_tree_offer(struct receiver *r, const struct message *m, struct err *err)
-{
-	const wire_text *v = &m->tree_offer.volume;
-
-	if (check_job(r, m, m->tree_offer.job, err) != 0)
-		return -1;
-	if (v->n == 0 || v->n > VOLUME_NAME_MAX || memchr(v->s, '\0', v->n))
-		return refuse(err, m, "a volume's name that is empty, too long or holds a NUL");
-	open_job(r, JOB_TREE);
-	return 0;
-}
-
-static bool is_text(const wire_text *t, bool may_be_empty)
-{
-	return (t->n > 0 || may_be_empty) && t->n <= BACKUP_TEXT_MAX &&
-	       (t->n == 0 || !memchr(t->s, '\0', t->n));
-}
-
-static int take_backup_offer(struct receiver *r, const struct message *m, struct err *err)
-{
-	const struct msg_backup_offer *o = &m->backup_offer;
-
-	if (check_job(r, m, o->job, err) != 0)
-		return -1;
-	if (!is_text(&o->kind, false) || !is_text(&o->name, false) || !is_text(&o->host, false))
-		return refuse(err, m, "a text that is empty, too long or holds a NUL");
-	if (o->blobs.n > BACKUP_BLOBS_MAX)
-		return refuse(err, m, "too many blobs");
-	open_job(r, JOB_BACKUP);
-	return 0;
-}
-
-static int take_snapshots(struct receiver *r, const struct message *m, struct err *err)
-{
-	const struct msg_snapshots *s = &m->snapshots;
-
-	if (check_job(r, m, s->job, err) != 0)
-		return -1;
-	if (!is_text(&s->kind, true) || !is_text(&s->name, true) || !is_text(&s->host, true))
-		return refuse(err, m, "a text that is too long or holds a NUL");
-	open_job(r, JOB_CALL);
-	return 0;
-}
-
-static int take_forget(struct receiver *r, const struct message *m, struct err *err)
-{
-	const struct msg_forget *f = &m->forget;
-
-	if (check_job(r, m, f->job, err) != 0)
-		return -1;
-	if (f->snapshots.n == 0 || f->snapshots.n > FORGET_MAX)
-		return refuse(err, m, "no snapshots or too many");
-	open_job(r, JOB_CALL);
-	return 0;
-}
-
-static int take_restore(struct receiver *r, const struct message *m, struct err *err)
-{
-	if (check_job(r, m, m->restore.job, err) != 0)
-		return -1;
-	open_job(r, JOB_RESTORE);
+	open_job(r, kind);
 	return 0;
 }
 
@@ -232,23 +135,6 @@ static int take_restore_step(
 	const struct job *job = find_job(r, number);
 
 	return job && job->kind == JOB_RESTORE ? 0 : refuse(err, m, "no such open job");
-}
-
-static int check_backup_commit(const struct message *m, struct err *err)
-{
-	const struct msg_backup_commit *c = &m->backup_commit;
-	const uint8_t *at = c->roles.raw;
-	wire_text role;
-
-	if (c->blobs.n == 0 || c->blobs.n > BACKUP_BLOBS_MAX || c->roles.n != c->blobs.n)
-		return refuse(err, m, "no blobs, too many, or not a role for each");
-	while (wire_texts_next(&c->roles, &at, &role)) {
-		if (!is_text(&role, false))
-			return refuse(err, m, "a role that is empty, too long or holds a NUL");
-	}
-	if (c->artifact.n == 0 || c->artifact.n > BACKUP_ARTIFACT_MAX)
-		return refuse(err, m, "an artifact that is empty or too large");
-	return 0;
 }
 
 static int take_commit(struct receiver *r, const struct message *m, uint32_t number,
@@ -437,27 +323,23 @@ int receiver_take(struct receiver *r, const struct message *m, struct receiver_b
 	if (m->type == MSG_FAIL)
 		return take_fail(r, m, err);
 	if (m->type == MSG_IMAGE_OFFER)
-		return take_offer(r, m, err);
+		return take_opening(r, m, JOB_IMAGE, err);
+	if (m->type == MSG_MIGRATE || m->type == MSG_SNAPSHOTS || m->type == MSG_FORGET)
+		return take_opening(r, m, JOB_CALL, err);
+	if (m->type == MSG_TREE_OFFER)
+		return take_opening(r, m, JOB_TREE, err);
+	if (m->type == MSG_BACKUP_OFFER)
+		return take_opening(r, m, JOB_BACKUP, err);
+	if (m->type == MSG_RESTORE)
+		return take_opening(r, m, JOB_RESTORE, err);
 	if (m->type == MSG_IMAGE_COMMIT)
 		return take_commit(r, m, m->image_commit.job, JOB_IMAGE, err);
-	if (m->type == MSG_MIGRATE)
-		return take_migrate(r, m, err);
-	if (m->type == MSG_TREE_OFFER)
-		return take_tree_offer(r, m, err);
 	if (m->type == MSG_TREE_COMMIT)
 		return take_commit(r, m, m->tree_commit.job, JOB_TREE, err);
-	if (m->type == MSG_BACKUP_OFFER)
-		return take_backup_offer(r, m, err);
 	if (m->type == MSG_BACKUP_COMMIT)
-		return check_backup_commit(m, err) != 0
+		return receiver_check(m, err) != 0
 			       ? -1
 			       : take_commit(r, m, m->backup_commit.job, JOB_BACKUP, err);
-	if (m->type == MSG_SNAPSHOTS)
-		return take_snapshots(r, m, err);
-	if (m->type == MSG_FORGET)
-		return take_forget(r, m, err);
-	if (m->type == MSG_RESTORE)
-		return take_restore(r, m, err);
 	if (m->type == MSG_RESTORE_PART)
 		return take_restore_step(r, m, m->restore_part.job, err);
 	if (m->type == MSG_RESTORE_DONE)

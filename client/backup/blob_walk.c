@@ -26,9 +26,9 @@ struct blob_walk {
 	struct op_hasher *op_hasher;
 	struct walk main, skeleton;
 	enum need need;
-	bool begun;	     /* the main operation at hand */
-	uint64_t left;	     /* of it, when it takes of the skeleton */
-	uint8_t *piece;	     /* of the skeleton; CHUNK_MAX bytes */
+	bool begun;		  /* the main operation at hand */
+	uint64_t left;		  /* of it, when it takes of the skeleton */
+	uint8_t *piece;		  /* of the skeleton; CHUNK_MAX bytes */
 	size_t piece_at, piece_n; /* what is left of it */
 	uint64_t given;
 };

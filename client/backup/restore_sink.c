@@ -74,8 +74,7 @@ static int open_file(struct restore_sink *s, const char *path, bool overwrite, s
 	return s->fd >= 0 ? 0 : err_errno(err, errno, "cannot make %s", path);
 }
 
-int restore_sink_file(
-	const char *path, bool overwrite, struct restore_sink **ret, struct err *err)
+int restore_sink_file(const char *path, bool overwrite, struct restore_sink **ret, struct err *err)
 {
 	struct restore_sink *s = sink_new(err);
 

@@ -14,8 +14,8 @@ int restore_sink_directory(const char *root, bool overwrite, const atomic_bool *
 	struct restore_sink **ret, struct err *err) MUST_CHECK;
 
 /* `path` must not be there, unless `overwrite`. */
-int restore_sink_file(const char *path, bool overwrite, struct restore_sink **ret, struct err *err)
-	MUST_CHECK;
+int restore_sink_file(
+	const char *path, bool overwrite, struct restore_sink **ret, struct err *err) MUST_CHECK;
 
 int restore_sink_bytes(void *sink, const void *bytes, size_t n, struct err *err) MUST_CHECK;
 

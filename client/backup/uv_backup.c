@@ -154,8 +154,8 @@ static int check_volume(const json_t *volume, const char **ret, struct err *err)
 			"is kept by a driver or a mount of its own, which dray does not read");
 	if (!path || stat(path, &st) != 0)
 		return err_set(err, ERR_FAILED,
-			"cannot be read%s%s: run dray as root beside the engine",
-			path ? ": " : "", path ? strerror(errno) : "");
+			"cannot be read%s%s: run dray as root beside the engine", path ? ": " : "",
+			path ? strerror(errno) : "");
 	*ret = path;
 	return 0;
 }
@@ -185,10 +185,9 @@ static int take_volume(struct backup_run *r, const json_t *volume, struct err *e
 		asprintf(&r->role, "%s%s", SNAPSHOT_ROLE_TREE, r->name) < 0 ||
 		asprintf(&what, "backup %s %s", r->vault.target, path) < 0)
 		return err_nomem(err);
-	r->backup = (struct tree_backup){ .name = r->name,
-		.host = r->host,
-		.role = r->role,
-		.artifact = r->artifact };
+	r->backup = (struct tree_backup){
+		.name = r->name, .host = r->host, .role = r->role, .artifact = r->artifact
+	};
 	return journal_tree_cache(what, &r->cache, err);
 }
 

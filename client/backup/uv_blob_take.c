@@ -75,8 +75,7 @@ static int open_piece(struct piece *p, struct err *err)
 	int r;
 
 	if (p->n < SEGMENT_HEAD_LEN ||
-		segment_measure(p->record, &head_len, &record_len, err) != 0 ||
-		record_len != p->n)
+		segment_measure(p->record, &head_len, &record_len, err) != 0 || record_len != p->n)
 		return err_set(err, ERR_PROTOCOL, "a segment of a wrong length");
 	if (segment_parse(p->record, p->n, &s, err) != 0)
 		return -1;

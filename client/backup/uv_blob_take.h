@@ -20,8 +20,8 @@ struct blob_take_ops {
 
 /* `tree`: the blob is to be one that is named by its operations. */
 int blob_take_new(uv_loop_t *loop, struct line *line, const struct digest *digest, bool tree,
-	const struct blob_take_ops *ops, void *ctx, struct blob_take **ret, struct err *err)
-	MUST_CHECK;
+	const struct blob_take_ops *ops, void *ctx, struct blob_take **ret,
+	struct err *err) MUST_CHECK;
 
 /* BLOB_BEGIN, SEGMENT and BLOB_END of the job; others are let pass. */
 int blob_take_message(struct blob_take *t, const struct message *m, struct err *err) MUST_CHECK;

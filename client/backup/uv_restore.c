@@ -54,8 +54,8 @@ static void say_json(const struct restore_run *r)
 	if (!r->info || r->err.code != ERR_NONE) {
 		json_line(json_pack("{s:s, s:b, s:s, s:s, s:s, s:s, s:s, s:f}", "event", "result",
 			"ok", 0, "kind", r->info ? r->info->kind : "snapshot", "name",
-			r->info ? r->info->name : r->o->snapshot, "target", r->vault.target,
-			"code", err_code_name(r->err.code), "error", r->err.text, "seconds",
+			r->info ? r->info->name : r->o->snapshot, "target", r->vault.target, "code",
+			err_code_name(r->err.code), "error", r->err.text, "seconds",
 			clock_seconds() - r->since));
 		return;
 	}
@@ -200,9 +200,9 @@ static void on_fetched(void *ctx, const struct err *err)
 
 static void fetch(struct restore_run *r)
 {
-	static const struct blob_take_ops ops = { .bytes = on_bytes,
-		.end = on_end,
-		.over = on_taken };
+	static const struct blob_take_ops ops = {
+		.bytes = on_bytes, .end = on_end, .over = on_taken
+	};
 	struct err err;
 
 	if (vault_check(&r->vault, &err) != 0 ||
@@ -231,8 +231,8 @@ static int open_volume(struct restore_run *r, const json_t *volume, struct err *
 			"volume %s is kept by a driver or a mount of its own (--name for another)",
 			name);
 	if (!root)
-		return err_set(err, ERR_FAILED,
-			"volume %s: the engine does not say where it lies", name);
+		return err_set(
+			err, ERR_FAILED, "volume %s: the engine does not say where it lies", name);
 	if (restore_sink_directory(root, r->o->overwrite, &r->stop, &r->sink, err) == 0)
 		return 0;
 	if (err->code == ERR_REFUSED)
@@ -276,6 +276,7 @@ static void create_volume(struct restore_run *r)
 	}
 	if (body) {
 		engine_create_volume(r->vault.engine, body, on_created, r);
+		json_decref(body);
 		return;
 	}
 	err_nomem(&err);
@@ -376,9 +377,9 @@ static void on_list(void *ctx, const struct snapshot_list *list, const struct er
 		finish(r, &err);
 	} else {
 		r->info = &list->items[at];
-		r->talk = (struct line_talk){ .begin = begin_restore,
-			.message = look_message,
-			.may_retry = may_look_again };
+		r->talk = (struct line_talk){
+			.begin = begin_restore, .message = look_message, .may_retry = may_look_again
+		};
 		line_start_talk(r->vault.line, &r->talk, on_looked, r);
 	}
 }

@@ -65,8 +65,7 @@ static int take_row(struct snapshot_list *l, json_t *row, struct err *err)
 
 static int take_rows(struct snapshots_ask *a, const struct msg_snapshot_rows *m, struct err *err)
 {
-	json_t *rows = json_loadb(
-		(const char *)m->rows.p, m->rows.n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *rows = json_loadb((const char *)m->rows.p, m->rows.n, JSON_REJECT_DUPLICATES, NULL);
 	int r = json_is_array(rows)
 			? 0
 			: err_set(err, ERR_PROTOCOL, "a page of snapshots that is none");

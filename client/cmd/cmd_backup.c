@@ -14,7 +14,8 @@
 
 static const char backup_text[] =
 	"Keeps volumes at TARGET, each run a snapshot: what it has of them already does not cross\n"
-	"the wire, and files that look as they did at the last backup are not read. A volume is read\n"
+	"the wire, and files that look as they did at the last backup are not read. A volume is "
+	"read\n"
 	"as it is: stop or quiesce what writes to it, where that matters.\n";
 
 struct typed {
@@ -31,8 +32,7 @@ static int parse_names(int n, char **argv, struct backup_options *o, struct err 
 		return err_set(err, ERR_USAGE,
 			"backup: of what? (dray backup volume:NAME... --to TARGET)");
 	if ((size_t)n > BACKUPS_MAX)
-		return err_set(
-			err, ERR_USAGE, "backup: at most %u things in one run", BACKUPS_MAX);
+		return err_set(err, ERR_USAGE, "backup: at most %u things in one run", BACKUPS_MAX);
 	for (int i = 1; i <= n; i++) {
 		const char *name = argv[i] + strlen(BACKUP_VOLUME);
 
@@ -54,8 +54,8 @@ static int take(const struct typed *t, struct backup_options *o, struct err *err
 	enum engine_read read;
 
 	if (!t->to)
-		return err_set(err, ERR_USAGE,
-			"backup: where to? (--to TARGET; dray targets lists them)");
+		return err_set(
+			err, ERR_USAGE, "backup: where to? (--to TARGET; dray targets lists them)");
 	if (t->json && t->quiet)
 		return err_set(err, ERR_USAGE, "--json and -q exclude each other");
 	o->style = t->json ? REPORT_JSON : t->quiet ? REPORT_QUIET : REPORT_TEXT;

@@ -26,7 +26,8 @@ static int parse_what(int n, char **argv, struct err *err)
 {
 	if (n > 0 && strcmp(argv[1], "backup") == 0)
 		return err_set(err, ERR_USAGE,
-			"plan backup: this version of dray cannot backup yet; there are plan push "
+			"plan backup: this version of dray cannot plan backups; there are plan "
+			"push "
 			"and plan migrate");
 	if (n == 0 || strcmp(argv[1], "push") != 0)
 		return err_set(err, ERR_USAGE,

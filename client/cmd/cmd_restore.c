@@ -11,8 +11,10 @@
 #include <string.h>
 
 static const char restore_text[] =
-	"Makes a volume anew of a snapshot: an ID or the beginning of one, NAME, HOST/NAME, or one\n"
-	"of these with @latest or @TIME (dray snapshots lists them). Every chunk and the whole are\n"
+	"Makes a volume anew of a snapshot: an ID or the beginning of one, NAME, HOST/NAME, or "
+	"one\n"
+	"of these with @latest or @TIME (dray snapshots lists them). Every chunk and the whole "
+	"are\n"
 	"checked against their names. A volume that holds something is left as it is without\n"
 	"--overwrite. Device nodes are left out; they are in the archive.\n";
 
@@ -23,7 +25,8 @@ int cmd_restore(int argc, char **argv)
 	bool json = false, quiet = false, verbose = false, help;
 	uint64_t retry_for = RETRY_FOR_SECONDS;
 	const struct option_row rows[] = {
-		{ "from", 0, OPTION_TEXT, &from, "TARGET", "the target, a name given to dray pair" },
+		{ "from", 0, OPTION_TEXT, &from, "TARGET",
+			"the target, a name given to dray pair" },
 		ENGINE_OPTION_ROW(&o.vault.engine),
 		{ "name", 0, OPTION_TEXT, &o.name, "NEW", "call the volume so" },
 		{ "to-archive", 0, OPTION_TEXT, &o.archive, "FILE",

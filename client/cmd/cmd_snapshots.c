@@ -111,14 +111,17 @@ static int run(struct listing *l, const struct vault_options *o)
 int cmd_snapshots(int argc, char **argv)
 {
 	struct listing l = { 0 };
-	struct vault_options o = { .lanes = { .lanes = 1 },
+	struct vault_options o = {
+		.lanes = { .lanes = 1 },
 		.retry_for_ms = RETRY_FOR_SECONDS * 1000,
 		.grants = GRANT_RESTORE,
-		.needs = "does not let this key read backups (drayd invite --allow restore there)" };
+		.needs = "does not let this key read backups (drayd invite --allow restore there)"
+	};
 	const char *from = NULL;
 	bool verbose = false;
 	const struct option_row rows[] = {
-		{ "from", 0, OPTION_TEXT, &from, "TARGET", "the target, a name given to dray pair" },
+		{ "from", 0, OPTION_TEXT, &from, "TARGET",
+			"the target, a name given to dray pair" },
 		{ "host", 0, OPTION_TEXT, &l.ask.host, "HOST", "only of this host" },
 		{ "name", 0, OPTION_TEXT, &l.ask.name, "NAME", "only of this name" },
 		{ "kind", 0, OPTION_TEXT, &l.ask.kind, "KIND", "only of this kind, as volume" },

@@ -25,8 +25,8 @@ struct transfer_options {
 
 /* Without what is about reading images. */
 #define TRANSFER_LINK_ROWS(o)                                                                      \
-		{ "compress", 0, OPTION_TEXT, &(o)->compress, "LEVEL",                             \
-			"auto (the default), none, or zstd's 1 to 19" },                           \
+	{ "compress", 0, OPTION_TEXT, &(o)->compress, "LEVEL",                                     \
+		"auto (the default), none, or zstd's 1 to 19" },                                   \
 		{ "limit-rate", 0, OPTION_SIZE, &(o)->limit_rate, "RATE",                          \
 			"bytes a second on the wire at most, as 500k or 10M" },                    \
 		{ "lanes", 0, OPTION_TEXT, &(o)->lanes, "N",                                       \

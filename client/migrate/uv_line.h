@@ -1,7 +1,7 @@
 /*
- * The line to the target of a migration or of backups: one thing is asked of it at a time, over a session that is
- * made when it is needed and made anew when it is lost, for as long as there is patience. Loop's
- * thread; callbacks fire from the loop.
+ * The line to the target of a migration or of backups: one thing is asked of it at a time, over a
+ * session that is made when it is needed and made anew when it is lost, for as long as there is
+ * patience. Loop's thread; callbacks fire from the loop.
  */
 #pragma once
 
@@ -80,8 +80,7 @@ struct line_talk {
 typedef void line_talk_fn(void *ctx, const struct err *err);
 
 /* `talk` must last. `fn` fires after line_talk_end, or with an error. */
-void line_start_talk(
-	struct line *l, const struct line_talk *talk, line_talk_fn *fn, void *ctx);
+void line_start_talk(struct line *l, const struct line_talk *talk, line_talk_fn *fn, void *ctx);
 
 /* The job is over at this end: well (the target is told what it must be by the owner), or not (it
  * is told FAIL). `fn` fires from this call. */

@@ -1,7 +1,7 @@
 /*
- * Sends one directory as a tree to one connected target, for a volume of a container on its way or for a
- * backup.
- * Loop's thread; ends in exactly one `over`. As client/push/uv_push.h, which sends images.
+ * Sends one directory as a tree to one connected target, for a volume of a container on its way or
+ * for a backup. Loop's thread; ends in exactly one `over`. As client/push/uv_push.h, which sends
+ * images.
  */
 #pragma once
 
@@ -23,9 +23,9 @@ struct tree_push_config {
 	struct uv_conn *conn; /* ready; the owner passes its messages on */
 	struct lanes *lanes;  /* of that session */
 	uint8_t migration[16];
-	const char *volume;	  /* its name at the target */
+	const char *volume;		  /* its name at the target */
 	const struct tree_backup *backup; /* NULL: it fills that volume */
-	const char *root, *cache; /* what is read; see tree_scan */
+	const char *root, *cache;	  /* what is read; see tree_scan */
 	bool reread, full_names;
 	uint32_t job, blob; /* the next numbers of the session */
 	int level;

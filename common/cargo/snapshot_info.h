@@ -7,8 +7,10 @@
 #define SNAPSHOT_KIND_MAX 32u
 #define SNAPSHOT_NAME_MAX 1024u
 #define SNAPSHOT_HOST_MAX 255u
-#define SNAPSHOT_ROLE_TREE "volume:" /* how the role of a blob begins that is a directory's tree */
 #define SNAPSHOT_SHORT_LEN 12u /* hexadecimal digits of an ID where people read it */
+
+/* How the role of a blob begins that is a directory's tree. */
+#define SNAPSHOT_ROLE_TREE "volume:"
 
 struct snapshot_info {
 	struct digest id;

@@ -15,8 +15,8 @@
 
 /* A page is full at this many bytes: the next row always still fits. */
 #define PAGE_BYTES (CONTROL_MESSAGE_MAX / 2)
-_Static_assert(PAGE_BYTES >= 6 * (SNAPSHOT_NAME_MAX + 2 * SNAPSHOT_HOST_MAX + SNAPSHOT_KIND_MAX) +
-				     1024,
+_Static_assert(
+	PAGE_BYTES >= 6 * (SNAPSHOT_NAME_MAX + 2 * SNAPSHOT_HOST_MAX + SNAPSHOT_KIND_MAX) + 1024,
 	"a row fits behind a page");
 
 struct snapshot_call {
@@ -73,8 +73,7 @@ static int add_row(struct snapshot_call *c, const struct snapshot_info *i, struc
 static bool is_before(const struct snapshot_call *c, const struct snapshot_info *i)
 {
 	return i->time_ms < c->after_ms ||
-	       (i->time_ms == c->after_ms &&
-		       memcmp(i->id.bytes, c->after.bytes, DIGEST_LEN) <= 0);
+	       (i->time_ms == c->after_ms && memcmp(i->id.bytes, c->after.bytes, DIGEST_LEN) <= 0);
 }
 
 static int add_rows(struct snapshot_call *c, const struct snapshot_list *all, struct err *err)

@@ -21,7 +21,7 @@ struct backup_job {
 	struct backup_job_config c;
 	uint32_t number;
 	char *kind, *name, *host;
-	uint32_t n_blobs; /* that the offer asked about */
+	uint32_t n_blobs;	     /* that the offer asked about */
 	struct image_lookup *lookup; /* NULL when answered */
 	struct image_feed *feed;
 	struct uv_pin *pin; /* the feed ends it */
@@ -90,8 +90,8 @@ static void maybe_commit(struct backup_job *j)
 
 	if (buf_len(&j->commit) == 0 || j->making || !image_feed_all_done(j->feed))
 		return;
-	if (message_parse(MSG_BACKUP_COMMIT, buf_bytes(&j->commit), buf_len(&j->commit), &m,
-		    &err) != 0 ||
+	if (message_parse(
+		    MSG_BACKUP_COMMIT, buf_bytes(&j->commit), buf_len(&j->commit), &m, &err) != 0 ||
 		snapshot_making_start(j->c.domain, j->pin, j->c.key, j->kind, j->name, j->host,
 			&m.backup_commit, on_made, j, &j->making, &err) != 0)
 		give_up(j, &err);
@@ -210,8 +210,7 @@ static int open_parts(struct backup_job *j, const struct msg_backup_offer *offer
 	if (!j->kind || !j->name || !j->host || !j->pin)
 		return err_nomem(err);
 	j->n_blobs = offer->blobs.n;
-	if (image_feed_new(
-		    j->c.loop, j->c.domain, j->pin, NULL, 0, &ops, j, &j->feed, err) != 0)
+	if (image_feed_new(j->c.loop, j->c.domain, j->pin, NULL, 0, &ops, j, &j->feed, err) != 0)
 		return -1;
 	return image_lookup_start(j->c.domain, j->pin, offer->blobs.at, offer->blobs.n, on_lookup,
 		j, &j->lookup, err);

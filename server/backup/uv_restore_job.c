@@ -37,7 +37,7 @@ struct restore_job {
 
 /* The manifest, on the store's thread; may outlive the job. */
 struct read_call {
-	struct depot_call call; /* first */
+	struct depot_call call;	 /* first */
 	struct restore_job *job; /* NULL when nobody waits for it */
 	const struct uv_pin *pin;
 	struct digest id;
@@ -100,8 +100,8 @@ static json_t *blobs_json(const struct snapshot *s)
 		json_t *b;
 
 		digest_hex(&s->blobs[i].digest, digest);
-		b = json_pack("{s:s, s:s, s:I}", "digest", digest, "role", s->blobs[i].role,
-			"size", (json_int_t)s->blobs[i].size);
+		b = json_pack("{s:s, s:s, s:I}", "digest", digest, "role", s->blobs[i].role, "size",
+			(json_int_t)s->blobs[i].size);
 		if (json_array_append_new(blobs, b) != 0) {
 			json_decref(blobs);
 			blobs = NULL;
@@ -133,8 +133,8 @@ static void tell_state(struct restore_job *j)
 
 	if (text && strlen(text) <= BACKUP_MESSAGE_MAX - 64) {
 		m.restore_state.job = j->number;
-		m.restore_state.snapshot =
-			(wire_bytes){ .p = (const uint8_t *)text, .n = (uint32_t)strlen(text) };
+		m.restore_state.snapshot = (wire_bytes){ .p = (const uint8_t *)text,
+			.n = (uint32_t)strlen(text) };
 		j->c.ops->send(j->c.ctx, &m);
 		return;
 	}
@@ -147,7 +147,8 @@ static int run_read(struct depot_call *c, struct store *store, struct err *err)
 	struct read_call *r = (struct read_call *)c;
 	char id[DIGEST_HEX_LEN + 1];
 
-	if (store_snapshot_read(store, &r->id, uv_pin_of(r->pin), &r->snapshot, &r->found, err) != 0)
+	if (store_snapshot_read(store, &r->id, uv_pin_of(r->pin), &r->snapshot, &r->found, err) !=
+		0)
 		return -1;
 	if (r->found)
 		return 0;
@@ -219,8 +220,8 @@ static int tell_item(struct restore_job *j, const struct rebuild_item *i, struct
 		m.blob_begin.job = j->number;
 		m.blob_begin.blob = j->next_blob;
 		m.blob_begin.role = tree ? ROLE_TREE : ROLE_LAYER;
-		m.blob_begin.flags =
-			(uint8_t)(tree ? BLOB_DIGEST_KNOWN : BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN);
+		m.blob_begin.flags = (uint8_t)(tree ? BLOB_DIGEST_KNOWN
+						    : BLOB_DIGEST_KNOWN | BLOB_SIZE_KNOWN);
 		m.blob_begin.digest = i->digest;
 		m.blob_begin.size = tree ? 0 : i->size;
 	}

@@ -8,7 +8,7 @@
 #include "server/image/rebuild.h"
 
 #include "common/base/queue.h"
-#include "server/image/rebuild_stream.h"
+#include "server/image/rebuild_item.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -16,7 +16,6 @@
 #include <string.h>
 
 #define ITEMS_WEIGHT_MAX (1u << 20)
-#define SEGMENT_LEVEL 3 /* zstd's */
 
 struct rebuild {
 	struct depot_domain *domain;
@@ -33,45 +32,12 @@ struct rebuild {
 	bool stopping, ended;		    /* under lock */
 };
 
-void rebuild_item_free(struct rebuild_item *i)
-{
-	if (!i)
-		return;
-	free(i->names[0]);
-	free(i->names[1]);
-	free(i);
-}
-
 static void drop_item(void *item)
 {
 	rebuild_item_free(item);
 }
 
-static void blob_free(struct rebuild_blob *b)
-{
-	if (!b)
-		return;
-	free(b->names[0]);
-	free(b->names[1]);
-	free(b);
-}
-
 /* --- the thread --- */
-
-static struct rebuild_item *item_new(const struct rebuild_blob *b, enum rebuild_kind kind, size_t n)
-{
-	struct rebuild_item *i = malloc(sizeof(*i) + n);
-
-	if (!i)
-		return NULL;
-	*i = (struct rebuild_item){ 0 };
-	i->kind = kind;
-	i->blob = b->number;
-	i->from_store = b->from_store;
-	i->size = b->size;
-	i->n = n;
-	return i;
-}
 
 /* Waits while the consumer is behind. -1 when the rebuild is being stopped or memory ran out. */
 static int give(struct rebuild *r, struct rebuild_item *i, struct err *err)
@@ -87,39 +53,25 @@ static int give(struct rebuild *r, struct rebuild_item *i, struct err *err)
 static int on_bytes(
 	void *ctx, const struct rebuild_blob *b, const uint8_t *bytes, size_t n, struct err *err)
 {
-	struct rebuild_item *i = item_new(b, REBUILD_BYTES, n);
+	struct rebuild_item *i;
 
+	if (((struct rebuild *)ctx)->segments)
+		return 0;
+	i = rebuild_item_new(b, REBUILD_BYTES, n);
 	if (i)
 		memcpy(i->bytes, bytes, n);
 	return give(ctx, i, err);
 }
 
-static int on_no_bytes(
-	void *ctx, const struct rebuild_blob *b, const uint8_t *bytes, size_t n, struct err *err)
-{
-	(void)ctx;
-	(void)b;
-	(void)bytes;
-	(void)n;
-	(void)err;
-	return 0;
-}
-
 /* The chunks gathered so far, if there are any. */
 static int give_segment(struct rebuild *r, const struct rebuild_blob *b, struct err *err)
 {
-	struct buf record CLEANUP(buf_done);
 	struct rebuild_item *i;
 
-	buf_init(&record, SEGMENT_RECORD_MAX);
 	if (segment_builder_empty(r->segments))
 		return 0;
-	if (segment_builder_seal(r->segments, SEGMENT_LEVEL, &record, err) != 0)
-		return -1;
-	i = item_new(b, REBUILD_SEGMENT, buf_len(&record));
-	if (i)
-		memcpy(i->bytes, buf_bytes(&record), i->n);
-	return give(r, i, err);
+	i = rebuild_item_sealed(b, r->segments, err);
+	return i ? give(r, i, err) : -1;
 }
 
 static int on_chunk(void *ctx, enum chunk_kind kind, const struct digest *name,
@@ -193,7 +145,7 @@ static bool is_stopping(void *ctx)
 static int give_end(struct rebuild *r, struct rebuild_blob *b, enum blob_outcome outcome,
 	bool damaged, struct err *err)
 {
-	struct rebuild_item *i = item_new(b, REBUILD_END, 0);
+	struct rebuild_item *i = rebuild_item_new(b, REBUILD_END, 0);
 
 	if (i) {
 		pthread_mutex_lock(&r->lock);
@@ -220,7 +172,7 @@ static struct rebuild_item *begin_item(struct rebuild *r, const struct rebuild_b
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping && b->size == UINT64_MAX)
 		pthread_cond_wait(&r->news, &r->lock);
-	i = item_new(b, REBUILD_BEGIN, 0);
+	i = rebuild_item_new(b, REBUILD_BEGIN, 0);
 	if (i) {
 		i->digest = b->digest;
 		i->digest_known = b->digest_known;
@@ -268,7 +220,7 @@ static void forget_first(struct rebuild *r)
 	if (!r->first)
 		r->last = &r->first;
 	pthread_mutex_unlock(&r->lock);
-	blob_free(b);
+	rebuild_blob_free(b);
 }
 
 static void tell_error(struct rebuild *r, const struct err *err)
@@ -288,7 +240,7 @@ static void *work(void *arg)
 	struct rebuild *r = arg;
 	struct err err = { 0 };
 	struct rebuild_stream_ops ops = {
-		.bytes = r->segments ? on_no_bytes : on_bytes,
+		.bytes = on_bytes,
 		.chunk = r->segments ? on_chunk : NULL,
 		.name = on_name,
 		.stopping = is_stopping,
@@ -395,7 +347,7 @@ void rebuild_free(struct rebuild *r)
 		struct rebuild_blob *b = r->first;
 
 		r->first = b->next;
-		blob_free(b);
+		rebuild_blob_free(b);
 	}
 	pthread_cond_destroy(&r->news);
 	pthread_mutex_destroy(&r->lock);
@@ -435,25 +387,6 @@ static struct rebuild_blob *find_blob(struct rebuild *r, uint32_t number)
 	return b;
 }
 
-static int append_names(struct rebuild_blob *b, enum recipe_stream stream,
-	const struct digest *names, size_t n, struct err *err)
-{
-	size_t want = b->n_names[stream] + n;
-
-	if (want > b->cap_names[stream]) {
-		size_t cap = want < 64 ? 64 : want * 2;
-		struct digest *bigger = reallocarray(b->names[stream], cap, sizeof(*bigger));
-
-		if (!bigger)
-			return err_nomem(err);
-		b->names[stream] = bigger;
-		b->cap_names[stream] = cap;
-	}
-	memcpy(b->names[stream] + b->n_names[stream], names, n * sizeof(*names));
-	b->n_names[stream] = want;
-	return 0;
-}
-
 int rebuild_names(struct rebuild *r, uint32_t number, enum recipe_stream stream,
 	const struct digest *names, size_t n, struct err *err)
 {
@@ -463,7 +396,7 @@ int rebuild_names(struct rebuild *r, uint32_t number, enum recipe_stream stream,
 	pthread_mutex_lock(&r->lock);
 	b = find_blob(r, number);
 	if (b)
-		result = append_names(b, stream, names, n, err);
+		result = rebuild_blob_add(b, stream, names, n, err);
 	pthread_cond_signal(&r->news);
 	pthread_mutex_unlock(&r->lock);
 	return result;

@@ -13,11 +13,11 @@
 struct rebuild;
 
 enum rebuild_kind {
-	REBUILD_BEGIN, /* a blob of `size` bytes starts */
-	REBUILD_BYTES, /* the next `n` bytes of it */
+	REBUILD_BEGIN,	 /* a blob of `size` bytes starts */
+	REBUILD_BYTES,	 /* the next `n` bytes of it */
 	REBUILD_SEGMENT, /* instead of bytes: the record of a segment with the next chunks */
-	REBUILD_END,   /* `outcome`: only BLOB_STORED means that the bytes hash to the digest */
-	REBUILD_ERROR, /* the store failed: `err`; nothing follows */
+	REBUILD_END,	 /* `outcome`: only BLOB_STORED means that the bytes hash to the digest */
+	REBUILD_ERROR,	 /* the store failed: `err`; nothing follows */
 };
 
 struct rebuild_item {

@@ -144,8 +144,8 @@ static int next_recipe(struct rebuild_stream *s, enum recipe_stream stream, stru
 	r = read_chunk(s, &recipe.name, &place, &bytes, err);
 	if (r != STEP_OK)
 		return r;
-	if (s->ops.chunk && s->ops.chunk(s->ctx, CHUNK_RECIPE, &recipe.name, bytes, place.len,
-				    err) != 0)
+	if (s->ops.chunk &&
+		s->ops.chunk(s->ctx, CHUNK_RECIPE, &recipe.name, bytes, place.len, err) != 0)
 		return -1;
 	if (recipe_decode(stream, bytes, place.len, w->ops, &n, err) != 0) {
 		s->outcome = BLOB_DAMAGED;

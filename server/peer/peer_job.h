@@ -1,6 +1,6 @@
 /*
- * A job of a session, whatever it is about: an image, a volume, a backup or a call. The session deals with
- * all of them alike. Loop's thread; functions that may end the job say so.
+ * A job of a session, whatever it is about: an image, a volume, a backup or a call. The session
+ * deals with all of them alike. Loop's thread; functions that may end the job say so.
  */
 #pragma once
 

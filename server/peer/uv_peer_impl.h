@@ -27,7 +27,7 @@ struct uv_peer {
 	struct peer_job jobs[JOBS_MAX];
 	size_t n_jobs;
 	uint64_t stored;
-	uint64_t sent_segments; /* of restores */
+	uint64_t sent_segments;		  /* of restores */
 	bool paused;			  /* all connections of the session are */
 	struct uv_peer *lanes[LANES_MAX]; /* by number, from 1; NULL: not open */
 	struct uv_peer

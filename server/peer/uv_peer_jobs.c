@@ -50,7 +50,8 @@ static void on_tree_over(void *ctx, struct tree_job *j, const struct err *err)
 
 static void on_call_over(void *ctx, struct migrate_call *c, const struct err *err)
 {
-	uv_peer_job_over(ctx, c, migrate_call_number(c), "a call about a container is answered", err);
+	uv_peer_job_over(
+		ctx, c, migrate_call_number(c), "a call about a container is answered", err);
 }
 
 static const struct image_job_ops image_ops = { .send = uv_peer_send, .over = on_image_over };

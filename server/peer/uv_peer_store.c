@@ -23,8 +23,7 @@ static void on_restore_over(void *ctx, struct restore_job *j, const struct err *
 static const struct backup_job_ops backup_ops = { .send = uv_peer_send, .over = on_backup_over };
 static const struct snapshot_call_ops snapshots_ops = { .send = uv_peer_send,
 	.over = on_snapshots_over };
-static const struct restore_job_ops restore_ops = { .send = uv_peer_send,
-	.over = on_restore_over };
+static const struct restore_job_ops restore_ops = { .send = uv_peer_send, .over = on_restore_over };
 
 static struct depot_domain *domain_of(const struct uv_peer *p)
 {

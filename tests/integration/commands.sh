@@ -193,7 +193,7 @@ test_what_a_plan_cannot_tell_is_an_error() {
 	look 2 plan push --to b
 	look 2 plan
 	look 2 plan backup web --to b
-	assert_grep 'cannot backup yet' "$OUT.err"
+	assert_grep 'cannot plan backups' "$OUT.err"
 	look 2 plan backup --to b
 	look 2 plan push t/app:1 --to b,
 	look 6 plan push t/app:1 --to b -H "unix://$SANDBOX/none.sock"

@@ -107,10 +107,10 @@ test_an_option_that_is_not_enforced_is_refused() {
 	expect_client 2 'mode' push t/busybox:1 --to b --mode flat
 	expect 2 'metrics' "$DRAYD" serve --state "$SANDBOX/none" --metrics 127.0.0.1:1
 	expect 2 'quota' "$DRAYD" invite --state "$STATE" --name x --quota 1G
-	expect 2 'backup' "$DRAYD" invite --state "$STATE" --name x --allow push,backup
 	expect 2 'append-only' "$DRAYD" invite --state "$STATE" --name x --append-only
 	expect_client 2 'compose' migrate --compose shop --to b
-	expect_client 2 'backup' backup --all --to b
+	expect_client 2 'all' backup --all --to b
+	expect_client 2 'volume:NAME' backup t/busybox:1 --to b
 }
 
 test_help_goes_to_stdout_and_is_no_error() {

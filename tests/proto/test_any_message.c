@@ -40,6 +40,13 @@ static struct message plain(enum message_type type, uint64_t segment)
 		m.migrate.verb = MIGRATE_STATUS;
 	if (type == MSG_TREE_OFFER)
 		m.tree_offer.volume = wire_text_of("data", 4);
+	if (type == MSG_BACKUP_OFFER) {
+		m.backup_offer.kind = wire_text_of("volume", 6);
+		m.backup_offer.name = wire_text_of("data", 4);
+		m.backup_offer.host = wire_text_of("web01", 5);
+	}
+	if (type == MSG_FORGET)
+		m.forget.snapshots = one;
 	if (type == MSG_BLOB_BEGIN) {
 		m.blob_begin.role = ROLE_LAYER;
 		m.blob_begin.flags = BLOB_SIZE_KNOWN;
@@ -103,6 +110,10 @@ static bool may_come(enum state state, enum message_type type)
 	case MSG_IMAGE_OFFER:
 	case MSG_MIGRATE:
 	case MSG_TREE_OFFER:
+	case MSG_BACKUP_OFFER:
+	case MSG_SNAPSHOTS:
+	case MSG_FORGET:
+	case MSG_RESTORE:
 		return state == FRESH;
 	case MSG_BLOB_BEGIN:
 		return state == OFFERED;

@@ -173,9 +173,86 @@ static void a_manifest_has_a_limit_and_fits_a_message(void **state)
 	accepts(*state, &m);
 }
 
+static struct message backup_offer(uint32_t job, wire_text name)
+{
+	struct message m = { .type = MSG_BACKUP_OFFER };
+
+	m.backup_offer.job = job;
+	m.backup_offer.kind = wire_text_of("container", 9);
+	m.backup_offer.name = name;
+	m.backup_offer.host = wire_text_of("web01", 5);
+	return m;
+}
+
+static void a_backup_takes_blobs_of_all_roles_and_one_commit(void **state)
+{
+	static const struct digest blobs[2];
+	static const char *const role[2] = { "layer", "volume:data" };
+	struct message m = backup_offer(0, wire_text_of("shop", 4)), end = { .type = MSG_BLOB_END };
+	struct message commit = { .type = MSG_BACKUP_COMMIT };
+	struct buf roles CLEANUP(buf_done);
+
+	buf_init(&roles, 64);
+	accepts(*state, &m);
+	for (enum blob_role r = ROLE_LAYER; r <= ROLE_TREE; r++) {
+		m = begin(0, (uint32_t)r - 1, r);
+		accepts(*state, &m);
+	}
+	commit.backup_commit.blobs = (wire_digests){ .at = blobs, .n = 2 };
+	commit.backup_commit.roles = wire_texts_of(&roles, role, 2);
+	commit.backup_commit.artifact = (wire_bytes){ .p = some_bytes, .n = 1 };
+	refuses(*state, &commit); /* its blobs are not ended */
+	for (uint32_t b = 0; b < 3; b++) {
+		end.blob_end.blob = b;
+		accepts(*state, &end);
+	}
+	commit.backup_commit.artifact.n = 0;
+	refuses(*state, &commit);
+	commit.backup_commit.artifact.n = BACKUP_ARTIFACT_MAX + 1;
+	refuses(*state, &commit);
+	commit.backup_commit.artifact.n = BACKUP_ARTIFACT_MAX;
+	commit.backup_commit.blobs.n = 1;
+	refuses(*state, &commit); /* not a role for each */
+	commit.backup_commit.blobs.n = 2;
+	accepts(*state, &commit);
+	refuses(*state, &commit);
+}
+
+static void a_backup_has_a_name_without_a_nul(void **state)
+{
+	static const char name[BACKUP_TEXT_MAX + 1];
+	const wire_text bad[] = { wire_text_of("", 0), wire_text_of("a\0b", 3),
+		wire_text_of(name, BACKUP_TEXT_MAX + 1) };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct message m = backup_offer(0, bad[i]);
+
+		refuses(*state, &m);
+	}
+}
+
+static void a_restore_takes_its_own_steps_and_no_blobs(void **state)
+{
+	struct message m = { .type = MSG_RESTORE }, part = { .type = MSG_RESTORE_PART };
+	struct message done = { .type = MSG_RESTORE_DONE };
+
+	refuses(*state, &part);
+	accepts(*state, &m);
+	accepts(*state, &part);
+	m = begin(0, 0, ROLE_TREE);
+	refuses(*state, &m);
+	accepts(*state, &done);
+	m = backup_offer(1, wire_text_of("shop", 4));
+	accepts(*state, &m);
+	part.restore_part.job = 1;
+	refuses(*state, &part);
+}
+
 #define CASE(name) TEST_WITH(name, set_up, tear_down)
 
 RUN_TESTS(CASE(a_tree_is_begun_without_size_or_name),
 	CASE(a_job_takes_blobs_and_commits_of_its_kind_only),
 	CASE(a_volume_has_a_name_of_some_length), CASE(a_call_is_one_of_those_that_there_are),
-	CASE(a_manifest_has_a_limit_and_fits_a_message))
+	CASE(a_manifest_has_a_limit_and_fits_a_message),
+	CASE(a_backup_takes_blobs_of_all_roles_and_one_commit),
+	CASE(a_backup_has_a_name_without_a_nul), CASE(a_restore_takes_its_own_steps_and_no_blobs))

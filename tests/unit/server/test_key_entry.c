@@ -100,7 +100,7 @@ static void a_line_with_anything_unknown_is_refused(void **state)
 		KEY " name=../x group=g grants=push " PSK " created=1",
 		KEY " name=web01 group=.. grants=push " PSK " created=1",
 		KEY " name=web01 group=g grants=push,root " PSK " created=1",
-		KEY " name=web01 group=g grants=backup " PSK " created=1",
+		KEY " name=web01 group=g grants=fly " PSK " created=1",
 		KEY " name=web01 group=g grants= " PSK " created=1",
 		KEY " name=web01 group=g grants=push psk=00 created=1",
 		KEY " name=web01 group=g grants=push " PSK "00 created=1",
