@@ -13,6 +13,7 @@ int main(int argc, char **argv)
 		{ "backup", "keep volumes at a receiver, as snapshots", cmd_backup },
 		{ "snapshots", "list what a receiver keeps", cmd_snapshots },
 		{ "restore", "make a volume anew of a snapshot", cmd_restore },
+		{ "forget", "drop the snapshots that a policy does not keep", cmd_forget },
 		{ "plan", "ask what a push or a migration would come to", cmd_plan },
 		{ "layers", "show an image's layers, and which of them a receiver has",
 			cmd_layers },

@@ -12,6 +12,7 @@ int cmd_migrate(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_plan_migrate(int argc, char **argv); /* argv[0] is "migrate" */
 int cmd_push(int argc, char **argv);
+int cmd_forget(int argc, char **argv);
 int cmd_restore(int argc, char **argv);
 int cmd_snapshots(int argc, char **argv);
 int cmd_targets(int argc, char **argv);

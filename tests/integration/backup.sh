@@ -208,6 +208,26 @@ test_a_key_without_the_grant_is_refused() {
 	refused 5 'does not let this key read backups' "$none" restore granted --from vault --to-archive "$OUT.tar"
 }
 
+test_forget_drops_what_no_rule_keeps_and_only_this_keys() {
+	local last
+	make_volume old 1
+	for i in 1 2 3; do
+		echo "$i" >"$(volume_dir "$A" old)/one"
+		backup old
+	done
+	last=$(result "$OUT" id)
+	done_by "$OTHER" backup volume:old --to vault -H "$(engine_address "$A")"
+	refused 2 'what to keep' "$CONFIG" forget --from vault --name old
+	refused 5 'does not let this key forget' "$OTHER" forget --from vault --name old --keep-last 1
+	done_by "$CONFIG" forget --from vault --name old --keep-last 1 --dry-run
+	assert_grep '2 would be forgotten, 1 kept' "$OUT"
+	assert_equal "$(snapshots_of "$CONFIG" --name old | wc -l)" 4 "after a dry run"
+	done_by "$CONFIG" forget --from vault --name old --keep-last 1 --json
+	assert_grep '"forgotten":2' "$OUT"
+	assert_equal "$(snapshots_of "$CONFIG" --name old | grep -c "$last")" 1 "the last one"
+	assert_equal "$(snapshots_of "$CONFIG" --name old | wc -l)" 2 "with the other key's"
+}
+
 test_what_is_ambiguous_lists_the_choices() {
 	make_volume same 1
 	backup same
@@ -274,7 +294,7 @@ engine_start "$A" && engine_start "$B" && receiver_start "$STATE" "$B" || {
 	tail -n 5 "$A/log" "$B/log" "$STATE.log"
 	exit 1
 }
-pair "$CONFIG" ours --group ours
+pair "$CONFIG" ours --group ours --allow backup,restore,forget
 pair "$OTHER" ours-too --group ours
 pair "$STRANGER" stranger
 run_cases backup "$@"
