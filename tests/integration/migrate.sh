@@ -3,9 +3,21 @@
 # own: what arrives, what is refused, and what becomes of both copies when something breaks.
 #
 #   migrate.sh [WORD...]
+#
+# What arrives is looked at with a target of a newer kind, too: Docker 28 with containerd's image store.
 set -uo pipefail
 . "$(dirname "$0")/../support/load.sh"
 
+# Made outside the sandbox, which has no network.
+if [ -z "${SANDBOX:-}" ]; then
+	engine_root sid >/dev/null
+	case $? in
+	0) MIGRATE_MISSING= ;;
+	"$ENGINE_NO_MIRROR") MIGRATE_MISSING=yes ;;
+	*) exit 1 ;;
+	esac
+	export MIGRATE_MISSING
+fi
 dray_require
 sandbox_enter "$@"
 
@@ -98,10 +110,9 @@ odd_files() {
 	touch -d '2001-02-03 04:05:06.789' "$dir/deep/er/data" "$dir/deep"
 }
 
-start_hosts() {
-	host_make a 1
-	host_make b 2
-	host_engine a "$A" && host_engine b "$B" || return
+# start_engines [OPTION...]: of the target's
+start_engines() {
+	host_engine a "$A" && host_engine b "$B" "$@" || return
 	images_busybox "$A" "$IMAGE"
 	receiver_run
 	receiver_invite "$STATE" agent --address "$ADDRESS:$DRAY_PORT" --allow push,migrate |
@@ -492,8 +503,36 @@ test_an_engine_that_is_killed_at_any_step_costs_no_copy() {
 	done
 }
 
-start_hosts || {
+host_make a 1
+host_make b 2
+start_engines || {
 	tail -n 5 "$A/log" "$B/log" "$STATE.log"
 	exit 1
 }
 run_cases migrate "$@"
+
+# --- to an engine of another kind ---
+
+# Both hosts have nothing, and the target's engine is another one from here on.
+newer_target() {
+	receiver_stop "$STATE"
+	engine_remove "$A"
+	engine_remove "$B"
+	rm -rf "$STATE" "$CONFIG"
+	start_engines --store containerd
+}
+
+to_newer() {
+	[ -z "$MIGRATE_MISSING" ] || skip "Debian's mirror cannot be reached for Docker 28"
+	"$1"
+}
+
+NEWER=(test_a_container_moves_with_all_that_it_is_made_of
+	test_flat_and_layers_bring_the_same_files_and_settings
+	test_live_loses_no_write_that_was_acknowledged_and_is_down_for_less)
+[ -n "$MIGRATE_MISSING" ] || newer_target || exit 1
+for function in "${NEWER[@]}"; do
+	label="to containerds image store $(sentence "$function")"
+	! case_wanted "$label" "$@" || run_case "migrate/$label" to_newer "$function"
+done
+exit "$cases_failed"
