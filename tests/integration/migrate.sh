@@ -185,7 +185,7 @@ test_a_container_moves_with_all_that_it_is_made_of() {
 	assert_equal "$(a inspect --format '{{.HostConfig.RestartPolicy.Name}}' web)" no "the source's"
 	assert_equal "$(b exec web tail -n 1 /written)" changed "what it wrote"
 	assert_equal "$(b exec web cat /anonymous/file)" kept "its anonymous volume ($anonymous)"
-	assert_equal "$(host_in a wget -q -O - "http://$ADDRESS:8080/")" "hello  world" "its published port"
+	assert_equal "$(host_in a wget -q -T 20 -t 1 -O - "http://$ADDRESS:8080/")" "hello  world" "its published port"
 	assert_equal "$(b network inspect --format '{{.Labels.made}}' app)" here "its network's label"
 	assert_equal "$(b volume inspect --format '{{.Labels.kind}}' web-data)" data "its volume's label"
 }
@@ -519,6 +519,10 @@ newer_target() {
 	engine_remove "$A"
 	engine_remove "$B"
 	rm -rf "$STATE" "$CONFIG"
+	host_remove a
+	host_remove b
+	host_make a 1
+	host_make b 2
 	start_engines --store containerd
 }
 

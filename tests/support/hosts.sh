@@ -6,6 +6,7 @@
 #   host_in NAME COMMAND... runs a command there
 #   host_exec NAME COMMAND... the same, instead of this shell
 #   host_engine NAME DIR OPTION...
+#   host_remove NAME        with the bridges and rules that engines left in it
 
 HOST_NET=10.78.0
 
@@ -43,4 +44,9 @@ host_engine() {
 	local name=$1 dir=$2
 	shift 2
 	ENGINE_NETNS=/run/netns/$name engine_start "$dir" "$@"
+}
+
+host_remove() {
+	ip link del "to-$1"
+	ip netns del "$1"
 }
