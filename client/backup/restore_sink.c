@@ -1,18 +1,15 @@
 #include "client/backup/restore_sink.h"
 
 #include "common/base/file.h"
+#include "common/base/file_new.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 struct restore_sink {
 	struct tree_restore *tree; /* NULL: a file */
-	char *path, *temporary;
-	int fd;
+	struct file_new file;
+	bool overwrite;
 	uint64_t at;
 };
 
@@ -21,7 +18,7 @@ static struct restore_sink *sink_new(struct err *err)
 	struct restore_sink *s = calloc(1, sizeof(*s));
 
 	if (s)
-		s->fd = -1;
+		s->file.fd = -1;
 	else
 		err_nomem(err);
 	return s;
@@ -32,12 +29,7 @@ void restore_sink_free(struct restore_sink *s)
 	if (!s)
 		return;
 	tree_restore_free(s->tree);
-	if (s->fd >= 0) {
-		close(s->fd);
-		unlink(s->temporary);
-	}
-	free(s->path);
-	free(s->temporary);
+	file_new_drop(&s->file);
 	free(s);
 }
 
@@ -67,11 +59,8 @@ static int open_file(struct restore_sink *s, const char *path, bool overwrite, s
 	if (!overwrite && access(path, F_OK) == 0)
 		return err_set(err, ERR_REFUSED,
 			"%s is there already (another name, or --overwrite)", path);
-	s->path = strdup(path);
-	if (!s->path || asprintf(&s->temporary, "%s.dray-XXXXXX", path) < 0)
-		return err_nomem(err);
-	s->fd = mkostemp(s->temporary, O_CLOEXEC);
-	return s->fd >= 0 ? 0 : err_errno(err, errno, "cannot make %s", path);
+	s->overwrite = overwrite;
+	return file_new_open(&s->file, path, err);
 }
 
 int restore_sink_file(const char *path, bool overwrite, struct restore_sink **ret, struct err *err)
@@ -94,8 +83,8 @@ int restore_sink_bytes(void *sink, const void *bytes, size_t n, struct err *err)
 
 	if (s->tree)
 		return tree_restore_feed(s->tree, bytes, n, err);
-	if (file_write_at(s->fd, bytes, n, s->at, err) != 0)
-		return err_wrap(err, "%s", s->path);
+	if (file_write_at(s->file.fd, bytes, n, s->at, err) != 0)
+		return err_wrap(err, "%s", s->file.path);
 	s->at += n;
 	return 0;
 }
@@ -106,11 +95,7 @@ int restore_sink_end(void *sink, struct err *err)
 
 	if (s->tree)
 		return tree_restore_end(s->tree, err);
-	if (fsync(s->fd) != 0 || rename(s->temporary, s->path) != 0)
-		return err_errno(err, errno, "cannot write %s", s->path);
-	close(s->fd);
-	s->fd = -1;
-	return file_sync_parent(s->path, err);
+	return file_new_keep(&s->file, s->overwrite, true, err);
 }
 
 const struct tree_report *restore_sink_report(const struct restore_sink *s)

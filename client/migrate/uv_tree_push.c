@@ -6,7 +6,7 @@
 #include "client/migrate/uv_tree_push.h"
 
 #include "client/push/level.h"
-#include "client/push/uv_packer.h"
+#include "client/push/packed_send.h"
 #include "link/uv_wake.h"
 #include "protocol/limits.h"
 
@@ -137,28 +137,6 @@ static void on_pack_failed(void *ctx, const struct err *err)
 
 /* --- moving --- */
 
-static int pump_packed(struct tree_push *p, struct err *err)
-{
-	const struct packed *next;
-	int r = 0;
-
-	while (r == 0 && (next = packer_peek(p->packer))) {
-		struct packed *made;
-
-		if (!next->flushed && !lanes_takes(p->c.lanes, buf_len(&next->record)))
-			break;
-		made = packer_take(p->packer);
-		if (!made->flushed) {
-			r = lanes_send(p->c.lanes, made, err);
-			continue;
-		}
-		p->blob_out = true;
-		r = sender_flushed(p->sender, made->blob, lanes_last(p->c.lanes), err);
-		packed_free(made);
-	}
-	return r;
-}
-
 static int pump_reading(struct tree_push *p, struct err *err)
 {
 	int r = 0;
@@ -209,6 +187,7 @@ static int commit(struct tree_push *p, struct err *err)
 static void pump(struct tree_push *p)
 {
 	struct err err = { 0 };
+	unsigned whole;
 	int r;
 
 	if (p->state != SENDING || p->pumping)
@@ -217,7 +196,8 @@ static void pump(struct tree_push *p)
 	level_look(&p->level, uv_now(p->c.loop), lanes_blocked_ms(p->c.lanes),
 		packer_busy_ms(p->packer));
 	packer_tune(p->packer, p->level.now, lanes_segment_size(p->c.lanes));
-	r = pump_packed(p, &err);
+	r = packed_send(p->packer, p->c.lanes, p->sender, &whole, &err);
+	p->blob_out = p->blob_out || whole > 0;
 	if (r == 0)
 		r = pump_reading(p, &err);
 	if (r == 0 && p->state == SENDING && p->blob_out)

@@ -6,6 +6,8 @@
  */
 #include "client/push/uv_push_impl.h"
 
+#include "client/push/packed_send.h"
+
 /* Room in the session's output that control messages may need besides a segment. */
 #define CONTROL_ROOM (2u << 20)
 
@@ -74,29 +76,6 @@ static void on_done(void *ctx, uint32_t blob, enum blob_outcome outcome)
 }
 
 /* --- segments out --- */
-
-/* Sends what is packed, as far as the link and the receiver take it. */
-static int pump_packed(struct push *p, struct err *err)
-{
-	const struct packed *next;
-	int r = 0;
-
-	while (r == 0 && (next = packer_peek(p->packer))) {
-		struct packed *made;
-
-		if (!next->flushed && !lanes_takes(p->c.lanes, buf_len(&next->record)))
-			break;
-		made = packer_take(p->packer);
-		if (!made->flushed) {
-			r = lanes_send(p->c.lanes, made, err);
-			continue;
-		}
-		p->blobs_open--;
-		r = sender_flushed(p->sender, made->blob, lanes_last(p->c.lanes), err);
-		packed_free(made);
-	}
-	return r;
-}
 
 /* How what is packed next is to be packed. */
 static void tune(struct push *p)
@@ -237,17 +216,22 @@ static bool all_sent(const struct push *p)
 void push_pump(struct push *p)
 {
 	struct err err = { 0 };
+	unsigned whole;
+	int r;
 
 	if (p->state != SENDING || p->pumping)
 		return;
 	p->pumping = true;
 	tune(p);
-	if (pump_packed(p, &err) != 0 || pump_source(p, &err) != 0) {
-		p->pumping = false;
+	r = packed_send(p->packer, p->c.lanes, p->sender, &whole, &err);
+	p->blobs_open -= whole;
+	if (r == 0)
+		r = pump_source(p, &err);
+	p->pumping = false;
+	if (r != 0) {
 		push_end(p, &err);
 		return;
 	}
-	p->pumping = false;
 	if (p->state == SENDING && all_sent(p))
 		push_commit(p);
 }

@@ -1,5 +1,7 @@
 #include "common/base/file.h"
 
+#include "common/base/file_new.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -77,40 +79,19 @@ int file_sync_parent(const char *path, struct err *err)
 	return file_sync_dir(dir, err);
 }
 
-static int fill_temporary(
-	int fd, const char *name, mode_t mode, const void *bytes, size_t n, struct err *err)
-{
-	if (fchmod(fd, mode) != 0)
-		return err_errno(err, errno, "cannot set the mode of %s", name);
-	if (file_write_at(fd, bytes, n, 0, err) != 0)
-		return err_wrap(err, "%s", name);
-	if (fsync(fd) != 0)
-		return err_errno(err, errno, "cannot write %s to disk", name);
-	return 0;
-}
-
 int file_replace(const char *path, mode_t mode, const void *bytes, size_t n, struct err *err)
 {
-	CLEANUP(cleanup_free) char *name = NULL;
-	int fd, r;
+	struct file_new f;
+	int r = file_new_open(&f, path, err);
 
-	if (asprintf(&name, "%s.tmp.XXXXXX", path) < 0) {
-		name = NULL;
-		return err_nomem(err);
-	}
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "cannot make a file beside %s", path);
-	r = fill_temporary(fd, name, mode, bytes, n, err);
-	if (close(fd) != 0 && r == 0)
-		r = err_errno(err, errno, "cannot close %s", name);
-	if (r == 0 && rename(name, path) != 0)
-		r = err_errno(err, errno, "cannot replace %s", path);
-	if (r != 0) {
-		unlink(name);
-		return -1;
-	}
-	return file_sync_parent(path, err);
+	if (r == 0 && fchmod(f.fd, mode) != 0)
+		r = err_errno(err, errno, "cannot set the mode of %s", f.temporary);
+	if (r == 0 && file_write_at(f.fd, bytes, n, 0, err) != 0)
+		r = err_wrap(err, "%s", f.temporary);
+	if (r == 0)
+		r = file_new_keep(&f, true, true, err);
+	file_new_drop(&f);
+	return r;
 }
 
 void file_drop_temporaries(const char *dir)

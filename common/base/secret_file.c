@@ -1,6 +1,7 @@
 #include "common/base/secret_file.h"
 
 #include "common/base/file.h"
+#include "common/base/file_new.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -85,39 +86,21 @@ static int fill(int fd, const char *name, const char *line, struct err *err)
 {
 	size_t n = strlen(line);
 
-	if (fchmod(fd, 0600) != 0)
-		return err_errno(err, errno, "cannot set the mode of %s", name);
 	if (file_write_at(fd, line, n, 0, err) != 0 || file_write_at(fd, "\n", 1, n, err) != 0)
 		return err_wrap(err, "%s", name);
-	if (fsync(fd) != 0)
-		return err_errno(err, errno, "cannot write %s to disk", name);
 	return 0;
 }
 
 int secret_file_make(const char *path, const char *line, bool *ret_made, struct err *err)
 {
-	CLEANUP(cleanup_free) char *name = NULL;
-	bool made = false;
-	int fd, r;
+	struct file_new f;
+	bool filled = file_new_open(&f, path, err) == 0 && fill(f.fd, f.temporary, line, err) == 0,
+	     made = filled && file_new_keep(&f, false, true, err) == 0,
+	     there = filled && !made && err->code == ERR_REFUSED;
 
-	if (asprintf(&name, "%s.tmp.XXXXXX", path) < 0) {
-		name = NULL;
-		return err_nomem(err);
-	}
-	fd = mkostemp(name, O_CLOEXEC);
-	if (fd < 0)
-		return err_errno(err, errno, "cannot make a file beside %s", path);
-	r = fill(fd, name, line, err);
-	close(fd);
-	/* A link, unlike a rename, does not replace what another process made meanwhile. */
-	if (r == 0)
-		made = link(name, path) == 0;
-	if (r == 0 && !made && errno != EEXIST)
-		r = err_errno(err, errno, "cannot make %s", path);
-	unlink(name);
-	if (r == 0 && made)
-		r = file_sync_parent(path, err);
-	if (r == 0)
-		*ret_made = made;
-	return r;
+	file_new_drop(&f);
+	if (!made && !there)
+		return -1;
+	*ret_made = made;
+	return 0;
 }

@@ -1,10 +1,9 @@
 #include "common/tree/tree_cache_impl.h"
 
 #include "common/base/file.h"
+#include "common/base/file_new.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,8 +11,7 @@
 #define OUT_MAX (128u << 10)
 
 struct tree_cache_writer {
-	char *path, *temporary;
-	int fd;
+	struct file_new file;
 	uint64_t flushed; /* bytes in the file */
 	struct buf out;	  /* and those that are not there yet */
 	uint64_t entry;	  /* where the open entry begins */
@@ -36,8 +34,8 @@ static void flush(struct tree_cache_writer *w)
 {
 	if (!buf_ok(&w->out))
 		fail(w);
-	if (w->err.code == ERR_NONE && file_write_at(w->fd, buf_bytes(&w->out), buf_len(&w->out),
-					       w->flushed, &w->err) == 0)
+	if (w->err.code == ERR_NONE && file_write_at(w->file.fd, buf_bytes(&w->out),
+					       buf_len(&w->out), w->flushed, &w->err) == 0)
 		w->flushed += buf_len(&w->out);
 	buf_clear(&w->out);
 }
@@ -48,33 +46,15 @@ static void make_room(struct tree_cache_writer *w, size_t n)
 		flush(w);
 }
 
-static struct tree_cache_writer *writer_new(const char *path)
+int tree_cache_writer_open(
+	const char *path, const struct stat *root, struct tree_cache_writer **ret, struct err *err)
 {
 	struct tree_cache_writer *w = calloc(1, sizeof(*w));
 
 	if (!w)
-		return NULL;
-	w->fd = -1;
-	buf_init(&w->out, OUT_MAX);
-	w->path = strdup(path);
-	if (!w->path || asprintf(&w->temporary, "%s.tmp.XXXXXX", path) < 0) {
-		free(w->path);
-		free(w);
-		return NULL;
-	}
-	return w;
-}
-
-int tree_cache_writer_open(
-	const char *path, const struct stat *root, struct tree_cache_writer **ret, struct err *err)
-{
-	struct tree_cache_writer *w = writer_new(path);
-
-	if (!w)
 		return err_nomem(err);
-	w->fd = mkostemp(w->temporary, O_CLOEXEC);
-	if (w->fd < 0) {
-		err_errno(err, errno, "cannot make a file beside %s", path);
+	buf_init(&w->out, OUT_MAX);
+	if (file_new_open(&w->file, path, err) != 0) {
 		tree_cache_writer_free(w);
 		return -1;
 	}
@@ -89,13 +69,8 @@ void tree_cache_writer_free(struct tree_cache_writer *w)
 {
 	if (!w)
 		return;
-	if (w->fd >= 0) {
-		close(w->fd);
-		unlink(w->temporary); /* when it was kept, it has that name no more */
-	}
+	file_new_drop(&w->file);
 	buf_done(&w->out);
-	free(w->temporary);
-	free(w->path);
 	free(w);
 }
 
@@ -157,7 +132,7 @@ void tree_cache_end(struct tree_cache_writer *w, bool keep)
 		bytes[i] = (uint8_t)(len >> (8 * i));
 	/* The head of an entry is never in the file in part. */
 	if (at < w->flushed) {
-		if (file_write_at(w->fd, bytes, sizeof(bytes), at, &w->err) != 0)
+		if (file_write_at(w->file.fd, bytes, sizeof(bytes), at, &w->err) != 0)
 			return;
 	} else if (buf_ok(&w->out)) {
 		memcpy(buf_bytes(&w->out) + (at - w->flushed), bytes, sizeof(bytes));
@@ -171,16 +146,14 @@ int tree_cache_keep(struct tree_cache_writer *w, struct err *err)
 
 	flush(w);
 	end = w->flushed;
-	if (w->err.code == ERR_NONE && ftruncate(w->fd, (off_t)end) != 0)
-		err_errno(&w->err, errno, "cannot cut %s", w->temporary);
-	if (w->err.code == ERR_NONE && tree_cache_hash(w->fd, end, &sum, &w->err) == 0) {
+	if (w->err.code == ERR_NONE && ftruncate(w->file.fd, (off_t)end) != 0)
+		err_errno(&w->err, errno, "cannot cut %s", w->file.temporary);
+	if (w->err.code == ERR_NONE && tree_cache_hash(w->file.fd, end, &sum, &w->err) == 0) {
 		buf_u8(&w->out, ENTRY_END);
 		buf_append(&w->out, sum.bytes, DIGEST_LEN);
 		flush(w);
 	}
-	if (w->err.code == ERR_NONE && rename(w->temporary, w->path) != 0)
-		err_errno(&w->err, errno, "cannot replace %s", w->path);
-	if (w->err.code == ERR_NONE)
+	if (w->err.code == ERR_NONE && file_new_keep(&w->file, true, false, &w->err) == 0)
 		return 0;
 	if (err)
 		*err = w->err;
