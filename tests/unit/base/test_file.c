@@ -1,4 +1,5 @@
 #include "common/base/file.h"
+#include "common/base/file_new.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test.h"
 
@@ -192,11 +193,31 @@ static void paths_are_joined_with_one_slash(void **state)
 	free(path);
 }
 
+static void a_file_that_is_not_kept_leaves_nothing_and_one_that_is_there_stays(void **state)
+{
+	struct err err = { 0 };
+	struct file_new f;
+
+	assert_ok(file_replace(in(state, "f"), 0600, "old", 3, &err), &err);
+	assert_ok(file_new_open(&f, in(state, "f"), &err), &err);
+	assert_int_equal(file_new_keep(&f, false, true, &err), -1);
+	assert_int_equal(err.code, ERR_REFUSED);
+	assert_int_equal(count_files(state), 2);
+	file_new_drop(&f);
+	file_new_drop(&f);
+	assert_int_equal(count_files(state), 1);
+	assert_ok(file_new_open(&f, in(state, "g"), &err), &err);
+	assert_ok(file_new_keep(&f, false, true, &err), &err);
+	file_new_drop(&f);
+	assert_int_equal(count_files(state), 2);
+}
+
 #define IN_DIR(name) TEST_WITH(name, temp_dir_setup, temp_dir_teardown)
 
 RUN_TESTS(IN_DIR(what_is_written_is_read_back),
 	IN_DIR(a_file_may_be_as_large_as_the_buffer_and_no_larger),
 	IN_DIR(a_missing_file_is_told_apart),
+	IN_DIR(a_file_that_is_not_kept_leaves_nothing_and_one_that_is_there_stays),
 	IN_DIR(a_failed_replacement_leaves_the_old_file_and_no_temporary),
 	IN_DIR(what_a_killed_replacement_left_is_dropped), IN_DIR(removing_removes),
 	IN_DIR(directories_are_made_with_their_parents),
